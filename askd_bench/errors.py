@@ -1,0 +1,24 @@
+"""The errors a user can cause, each told in one line."""
+
+import difflib
+from collections.abc import Iterable
+
+
+class UserError(Exception):
+    """Bad input. The message names the argument, the value and what is allowed; the command line prints it and exits with 2."""
+
+
+class AudioError(UserError):
+    """Audio that cannot be used. During a run it becomes an error row; the run goes on."""
+
+
+def unknown_name(argument: str, value: str, allowed: Iterable[str]) -> UserError:
+    """Return a `UserError` that offers the names nearest to `value` first.
+
+    >>> print(unknown_name("suite", "nosiy", ["noisy", "clean"]))
+    suite: 'nosiy' is unknown; did you mean 'noisy'? (allowed: clean, noisy)
+    """
+    names = sorted(allowed)
+    near = difflib.get_close_matches(value, names, n=3, cutoff=0.5)
+    hint = f" did you mean {' or '.join(map(repr, near))}?" if near else ""
+    return UserError(f"{argument}: {value!r} is unknown;{hint} (allowed: {', '.join(names) or 'none'})")

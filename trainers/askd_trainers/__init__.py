@@ -1,0 +1,1 @@
+"""Trainers of distilled speech-recognition students: the KD baseline, ASKD and their controls."""
