@@ -1,0 +1,195 @@
+"""Reads any recording as mono float32 at 16 kHz: soundfile first, PyAV for what it does not know, soxr to resample.
+
+Everything streams in blocks, so that a long stereo recording never stands in memory whole at its own rate. The result depends on the
+bytes alone: the same file gives the same samples, bit for bit.
+"""
+
+import io
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import av
+import av.error
+import numpy as np
+import soundfile
+import soxr
+
+from askd_bench.errors import AudioError
+from askd_bench.types import SAMPLING_RATE, Samples
+
+MAX_DURATION_S = 1800.0
+"""Seconds. A longer recording is refused, from its header where that tells: it is a session to be segmented, not an utterance."""
+
+MAX_MISSING_S = 0.1
+"""Seconds a recording may fall short of its header (encoder padding) before it counts as truncated."""
+
+_BLOCK_SAMPLES = 1 << 17
+_UNKNOWN_LENGTH = 0x7FFF_0000  # written by encoders that pipe, and the counts above it: the length was not known
+_MAX_FRAMES = 1 << 62
+_SHORT_DATA_CHUNK = re.compile(r"^data : (\d+) \(should be (\d+)\)", re.MULTILINE)
+_AV_FORMATS = "aac,ac3,aiff,amr,asf,au,caf,flac,matroska,mov,mp3,ogg,wav"  # containers of sound only: no playlists, which name other files
+_G722_BYTES_PER_S = 8000
+
+
+@dataclass(frozen=True, slots=True)
+class _Stream:
+    """Decoded audio to come: `duration_s` is what the header says, `blocks` are mono float32 at `sampling_rate`."""
+
+    sampling_rate: int
+    duration_s: float | None
+    blocks: Iterator[Samples]
+
+
+def read_audio(source: Path | bytes, *, name_hint: str = "") -> Samples:
+    """Decode a recording, mix its channels to mono (their mean), and resample it to 16 kHz (soxr, very high quality).
+
+    Reads what soundfile reads (WAV of any depth, FLAC, Ogg, MP3, AIFF...), else what PyAV reads (M4A, WebM...). Headerless G.722 is known
+    by the suffix `.g722`. Where the peak exceeds 1 (float files, MP3 and resampling overshoot) the whole recording is scaled down to it,
+    never clipped. Silence is audio.
+
+    Args:
+        source: a file, or the encoded bytes of one.
+        name_hint: what to call `source` in errors; its suffix counts as the file's.
+
+    Returns:
+        float32, shape (num_samples,), in [-1, 1], at 16 kHz, never empty.
+
+    Raises:
+        AudioError: the file is missing, empty, unreadable, truncated by more than `MAX_MISSING_S`, longer than `MAX_DURATION_S`, or holds
+            NaN or infinite samples. One line that names it.
+
+    Example:
+        >>> buffer = io.BytesIO()
+        >>> soundfile.write(buffer, np.full((44_100, 2), 0.25), 44_100, format="WAV")
+        >>> samples = read_audio(buffer.getvalue())
+        >>> samples.shape, samples.dtype, float(samples[8000].round(3))
+        ((16000,), dtype('float32'), 0.25)
+    """
+    name = _name(source, name_hint)
+    with _opened(source, name) as stream:
+        if stream.duration_s is not None:
+            _check_duration(stream.duration_s, name)
+        samples = _resampled(stream, name)
+    if not samples.size:
+        raise AudioError(f"{name}: has no samples")
+    peak = float(np.max(np.abs(samples)))
+    return np.clip(samples / np.float32(peak), -1, 1) if peak > 1 else samples
+
+
+def audio_duration_s(source: Path | bytes, *, name_hint: str = "") -> float | None:
+    """Return the duration in seconds by the header, without decoding; None where it does not say or cannot be read."""
+    try:
+        with _opened(source, _name(source, name_hint)) as stream:
+            return stream.duration_s
+    except AudioError:
+        return None
+
+
+def _name(source: Path | bytes, name_hint: str) -> str:
+    return name_hint or (str(source) if isinstance(source, Path) else "audio bytes")
+
+
+def _check_duration(duration_s: float, name: str) -> None:
+    if duration_s > MAX_DURATION_S:
+        raise AudioError(f"{name}: lasts {duration_s / 60:.1f} min or more, longer than the {MAX_DURATION_S / 60:.0f} min allowed")
+
+
+@contextmanager
+def _opened(source: Path | bytes, name: str) -> Iterator[_Stream]:
+    """Yield the decoder of `source`; whatever a library raises inside comes out as one line of `AudioError`."""
+    try:
+        size = source.stat().st_size if isinstance(source, Path) else len(source)
+        if isinstance(source, Path) and not source.is_file():
+            raise AudioError(f"{name}: is not a file")
+        if size == 0:
+            raise AudioError(f"{name}: is empty (0 bytes)")
+        suffixes = {Path(name).suffix.lower(), source.suffix.lower() if isinstance(source, Path) else ""}
+        if ".g722" in suffixes:
+            with _av_stream(source, name, headerless="g722") as stream:
+                yield _Stream(stream.sampling_rate, size / _G722_BYTES_PER_S, stream.blocks)
+            return
+        file = _soundfile_or_none(source)
+        if file is None:
+            with _av_stream(source, name) as stream:
+                yield stream
+        else:
+            with file:
+                yield _soundfile_stream(file, name)
+    except FileNotFoundError as error:
+        raise AudioError(f"{name}: does not exist") from error
+    except soundfile.LibsndfileError as error:
+        raise AudioError(f"{name}: is corrupt: {' '.join(error.error_string.split())}") from error
+    except av.error.FFmpegError as error:
+        raise AudioError(f"{name}: cannot be decoded: {error.strerror}") from error
+    except OSError as error:
+        raise AudioError(f"{name}: cannot be read: {error.strerror or error}") from error
+
+
+def _soundfile_or_none(source: Path | bytes) -> soundfile.SoundFile | None:
+    try:
+        file = soundfile.SoundFile(source if isinstance(source, Path) else io.BytesIO(source))
+    except (soundfile.LibsndfileError, TypeError):  # TypeError: a suffix that soundfile takes for headerless audio
+        return None
+    if file.frames < _MAX_FRAMES:
+        return file
+    file.close()  # a FLAC that was piped: no length in its header, and libsndfile cannot read on
+    return None
+
+
+def _soundfile_stream(file: soundfile.SoundFile, name: str) -> _Stream:
+    rate: int = file.samplerate
+    frames: int = file.frames
+    # libsndfile trusts the file's size over a WAV header and only mentions the difference in its log.
+    chunk = _SHORT_DATA_CHUNK.search(file.extra_info)
+    if chunk and int(chunk[2]) < int(chunk[1]) < _UNKNOWN_LENGTH and int(chunk[2]):
+        frames = frames * int(chunk[1]) // int(chunk[2])
+
+    def blocks() -> Iterator[Samples]:
+        count = 0
+        size = max(1, _BLOCK_SAMPLES // file.channels)
+        while (block := file.read(size, dtype="float32", always_2d=True)).size:
+            count += len(block)
+            yield block[:, 0] if file.channels == 1 else block.mean(axis=1, dtype=np.float32)
+        if frames - count > MAX_MISSING_S * rate:
+            raise AudioError(f"{name}: is truncated: {count / rate:.2f} s of the {frames / rate:.2f} s its header announces")
+
+    return _Stream(rate, frames / rate, blocks())
+
+
+@contextmanager
+def _av_stream(source: Path | bytes, name: str, headerless: str | None = None) -> Iterator[_Stream]:
+    # PyAV gets an open file, never a name: FFmpeg reads some names as network addresses.
+    with source.open("rb") if isinstance(source, Path) else io.BytesIO(source) as file:
+        options = {"format_whitelist": headerless or _AV_FORMATS}
+        with av.open(file, "r", format=headerless, options=options) as container:
+            if not container.streams.audio:
+                raise AudioError(f"{name}: has no audio stream")
+            audio = container.streams.audio[0]
+            duration_s = container.duration / av.time_base if container.duration else None
+
+            def blocks() -> Iterator[Samples]:
+                to_float = av.AudioResampler(format="fltp")
+                for frame in container.decode(audio):
+                    for converted in to_float.resample(frame):
+                        yield converted.to_ndarray().mean(axis=0, dtype=np.float32)
+
+            yield _Stream(audio.rate, duration_s, blocks())
+
+
+def _resampled(stream: _Stream, name: str) -> Samples:
+    resampler = soxr.ResampleStream(stream.sampling_rate, SAMPLING_RATE, 1, dtype="float32", quality="VHQ")
+    same_rate = stream.sampling_rate == SAMPLING_RATE
+    parts: list[Samples] = []
+    count = 0
+    for block in stream.blocks:
+        if not np.isfinite(block).all():
+            raise AudioError(f"{name}: holds samples that are not finite (NaN or infinite)")
+        count += len(block)
+        _check_duration(count / stream.sampling_rate, name)
+        parts.append(block if same_rate else resampler.resample_chunk(block))
+    if not same_rate:
+        parts.append(resampler.resample_chunk(np.zeros(0, np.float32), last=True))
+    return np.concatenate(parts) if parts else np.zeros(0, np.float32)
