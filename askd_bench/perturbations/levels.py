@@ -52,7 +52,7 @@ def mean_square(samples: Audio) -> float:
 def rms_dbfs(samples: Audio) -> float:
     """Return the level of the whole clip in dBFS; -inf for digital silence.
 
-    >>> rms_dbfs(np.full(100, 0.1))
+    >>> round(rms_dbfs(np.full(100, 0.1)), 9)
     -20.0
     """
     power = mean_square(samples)
