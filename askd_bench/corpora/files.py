@@ -1,0 +1,97 @@
+"""Corpora of audio files: those in the package, a JSONL manifest, an audio folder."""
+
+import tomllib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from askd_bench.corpora.base import Corpus, Digest, folder_name
+from askd_bench.corpora.records import read_manifest, read_metadata_csv
+from askd_bench.errors import UserError
+from askd_bench.types import Utterance
+
+ABOUT_FILE = "corpus.toml"
+MANIFEST_FILE = "manifest.jsonl"
+METADATA_FILE = "metadata.csv"
+
+
+@dataclass(frozen=True, kw_only=True)
+class FileCorpus(Corpus):
+    """Audio files listed in a manifest (`*.jsonl`) or in a `metadata.csv`, `index`.
+
+    A file that is missing is no error here: its utterance fails when its audio is read, and is reported then.
+    """
+
+    index: Path
+
+    def __iter__(self) -> Iterator[Utterance]:
+        """Yield the utterances in the order of the index."""
+        return read_metadata_csv(self.index) if self.index.suffix.lower() == ".csv" else read_manifest(self.index)
+
+    def fingerprint(self) -> str:
+        """Return the sha256 of each utterance's id, text, speaker, group, split and the size of its file (None where missing).
+
+        It does not cover the folder's place nor the audio's content; the rows of a run carry hashes of what was heard.
+        """
+        digest = Digest()
+        for utterance in self:
+            assert isinstance(utterance.audio, Path)
+            size = utterance.audio.stat().st_size if utterance.audio.is_file() else None
+            digest.add(utterance.id, utterance.reference, utterance.speaker, utterance.group, utterance.split, size)
+        return digest.hex()
+
+
+def open_files(path: Path, *, source: str | None = None) -> FileCorpus:
+    """Open a manifest, or a folder that holds `manifest.jsonl` or `metadata.csv` (and perhaps `corpus.toml`), and check every entry.
+
+    Raises:
+        UserError: no such file, nothing in it, a malformed entry, or an id that occurs twice.
+    """
+    index = _index_in(path) if path.is_dir() else path
+    if index.suffix.lower() not in {".jsonl", ".json", ".csv"}:
+        raise UserError(f"corpus: {path} must be a .jsonl manifest or a folder with {METADATA_FILE}")
+    about_file = index.parent / ABOUT_FILE
+    about = read_about(about_file) if index.name in {MANIFEST_FILE, METADATA_FILE} and about_file.is_file() else {}
+    generic = index.stem in {"manifest", "metadata"}
+    about.setdefault("name", folder_name(index.resolve().parent.name if generic else index.stem))
+    corpus = FileCorpus(source=source or str(path), index=index, **about)
+    _check(corpus)
+    return corpus
+
+
+def read_about(file: Path) -> dict[str, str]:
+    """Return `description`, `licence` and, where given, `group_is` and `speaker_is` of a `corpus.toml`, and the folder's name as `name`.
+
+    Raises:
+        UserError: the file is not TOML, or one of these is missing or not text.
+    """
+    try:
+        content = tomllib.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise UserError(f"corpus: {file} cannot be read ({error})") from error
+    about = {"name": folder_name(file.resolve().parent.name)}
+    for key, required in (("description", True), ("licence", True), ("group_is", False), ("speaker_is", False)):
+        value = content.get(key)
+        if value is None and not required:
+            continue
+        if not isinstance(value, str):
+            raise UserError(f"{file}: {key}: {value!r} must be text")
+        about[key] = value
+    return about
+
+
+def _index_in(folder: Path) -> Path:
+    for name in (MANIFEST_FILE, METADATA_FILE):
+        if (folder / name).is_file():
+            return folder / name
+    raise UserError(f"corpus: folder {folder} must hold {MANIFEST_FILE} or {METADATA_FILE}")
+
+
+def _check(corpus: FileCorpus) -> None:
+    seen: set[str] = set()
+    for utterance in corpus:
+        if utterance.id in seen:
+            raise UserError(f"{corpus.index}: id: {utterance.id!r} occurs twice; give each utterance an 'id' of its own")
+        seen.add(utterance.id)
+    if not seen:
+        raise UserError(f"corpus: {corpus.index} is empty: it must list at least one utterance")

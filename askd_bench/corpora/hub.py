@@ -1,0 +1,261 @@
+"""Streams a dataset of the Hugging Face hub, or a local folder laid out like one, at one revision; audio stays encoded.
+
+`datasets` is imported when a corpus is opened, never before: it takes seconds.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from askd_bench.corpora.base import Corpus, Digest, folder_name
+from askd_bench.errors import UserError
+from askd_bench.types import Utterance
+
+if TYPE_CHECKING:
+    from datasets import Features, IterableDataset
+
+PARQUET_REVISION = "refs/convert/parquet"
+"""The branch on which the hub keeps a parquet copy of datasets that were made by a script, which `datasets` 4 and later refuse to run."""
+
+_SHA_LENGTH = 40
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HubSource:
+    """What to stream: a dataset id or local folder, and where the default will not do, its revision, config and split."""
+
+    id: str
+    revision: str | None = None
+    config: str | None = None
+    split: str | None = None
+
+    @classmethod
+    def parse(cls, spec: str) -> "HubSource":
+        """Parse `ID[@revision][:config][:split]`; an empty part is the default.
+
+        >>> HubSource.parse("openslr/librispeech_asr@main:clean:test")
+        HubSource(id='openslr/librispeech_asr', revision='main', config='clean', split='test')
+        >>> HubSource.parse("edinburghcstr/edacc::validation").split
+        'validation'
+        """
+        location, *rest = spec.split(":")
+        if len(rest) > 2 or not location.partition("@")[0]:
+            raise UserError(f"corpus: 'hub:{spec}' must be hub:ID[@revision][:config][:split]")
+        config, split = [*rest, "", ""][:2]
+        dataset, _, revision = (location, "", "") if Path(location).is_dir() else location.partition("@")
+        return cls(id=dataset, revision=revision or None, config=config or None, split=split or None)
+
+    @property
+    def is_local(self) -> bool:
+        """Whether the id is a folder here."""
+        return Path(self.id).is_dir()
+
+    def __str__(self) -> str:
+        """Return it in the form that `parse` reads, after `hub:`."""
+        revision = f"@{self.revision}" if self.revision else ""
+        return f"hub:{self.id}{revision}:{self.config or ''}:{self.split or ''}".rstrip(":")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Columns:
+    """Which columns hold what; None where the dataset has no such column."""
+
+    audio: str | None = None
+    text: str | None = None
+    id: str | None = None
+    speaker: str | None = None
+    group: str | None = None
+    duration: str | None = None
+
+
+# Headings met in public speech datasets, the likeliest first.
+_USUAL = {
+    "text": ("text", "sentence", "transcription", "transcript", "normalized_text", "raw_text"),
+    "id": ("id", "utterance_id", "utt_id", "audio_id", "segment_id"),
+    "speaker": ("speaker_id", "speaker", "client_id", "user_id"),
+    "group": ("accent", "accents", "dialect", "group"),
+    "duration": ("duration", "duration_s", "audio_length_s"),
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class HubCorpus(Corpus):
+    """A dataset at a fixed revision, config and split. All its utterances count as "test": the split asked for is the one reported.
+
+    Ids come from the id column (one that occurs again gets `~2`, `~3`...), else from the row number.
+    """
+
+    hub: HubSource
+    columns: Columns
+
+    def __iter__(self) -> Iterator[Utterance]:
+        """Stream the rows; `audio` holds the encoded bytes, or the path where the dataset holds local paths."""
+        return self._utterances(with_audio=True)
+
+    def metadata(self) -> Iterator[Utterance]:
+        """Stream the rows without audio where the dataset is parquet (only the other columns are fetched), with it elsewhere."""
+        return self._utterances(with_audio=False)
+
+    def fingerprint(self) -> str:
+        """Return the sha256 of id, revision, config, split and columns; for a local folder, its files' names and sizes instead of its id.
+
+        The audio is covered as far as a revision pins it; the rows of a run carry hashes of what was heard.
+        """
+        digest = Digest()
+        if self.hub.is_local:
+            folder = Path(self.hub.id)
+            digest.add(*sorted((path.relative_to(folder).as_posix(), path.stat().st_size) for path in folder.rglob("*") if path.is_file()))
+        else:
+            digest.add(self.hub.id, self.hub.revision)
+        digest.add(self.hub.config, self.hub.split, *((field.name, getattr(self.columns, field.name)) for field in fields(Columns)))
+        return digest.hex()
+
+    def _utterances(self, *, with_audio: bool) -> Iterator[Utterance]:
+        times_seen: dict[str, int] = {}
+        number = -1
+        try:
+            dataset = _stream(self.hub, self.columns, with_audio=with_audio)
+            for number, row in enumerate(dataset):
+                name = _label(row, self.columns.id, dataset.features) or f"{self.hub.split}-{number:07d}"
+                times_seen[name] = times_seen.get(name, 0) + 1
+                yield self._utterance(row, name if times_seen[name] == 1 else f"{name}~{times_seen[name]}", dataset.features)
+        except UserError:
+            raise
+        except Exception as error:  # the network, the archive or the decoder of any format: their errors share no base
+            raise UserError(f"corpus: {self.source} cannot be read after row {number}: {_one_line(error)}") from error
+
+    def _utterance(self, row: Mapping[str, Any], name: str, features: "Features") -> Utterance:
+        duration = row.get(self.columns.duration or "")
+        text = row.get(self.columns.text or "")
+        return Utterance(
+            id=name,
+            audio=_encoded(row.get(self.columns.audio or "")),
+            reference="" if text is None else str(text),
+            duration_s=float(duration) if isinstance(duration, int | float) else None,
+            speaker=_label(row, self.columns.speaker, features),
+            group=_label(row, self.columns.group, features),
+        )
+
+
+def open_hub(source: HubSource, *, columns: Columns | None = None, **about: str) -> HubCorpus:
+    """Open a hub dataset or a local folder in hub layout: fix its revision and split, find its columns. Fetches no audio.
+
+    Args:
+        source: without a revision, the newest commit of "main" is taken, and recorded; without a split, "test", or the only one there is.
+            A lone config that is no config but a split is taken as the split.
+        columns: what holds what; None finds the usual headings, and the audio by its type.
+        about: `name`, `description`, `licence`, `group_is`, `speaker_is` of the corpus.
+
+    Raises:
+        UserError: out of reach, unknown id, revision, config or split (those there are get named), made by a script, or without columns of
+            audio and text.
+    """
+    local = source.is_local
+    if not local and source.id.startswith(("/", ".", "~")):
+        raise UserError(f"corpus: folder {source.id} does not exist")
+    try:
+        pinned = source if local else _pinned(source)
+        pinned = _with_config_and_split(pinned)
+        features = _stream(pinned, Columns(), with_audio=True).features
+    except UserError:
+        raise
+    except Exception as error:  # datasets, huggingface_hub, fsspec and requests raise what they like
+        hint = f"; try hub:{source.id}@{PARQUET_REVISION}" if "scripts are no longer supported" in str(error) else ""
+        raise UserError(f"corpus: {source} cannot be opened (unknown, or out of reach): {_one_line(error)}{hint}") from error
+    found = _columns(features, columns or Columns(), source)
+    parts = (Path(source.id).resolve().name if local else source.id, source.config, source.split)
+    about.setdefault("name", folder_name(".".join(part for part in parts if part)))
+    return HubCorpus(source=str(pinned), hub=pinned, columns=found, **about)
+
+
+def _pinned(source: HubSource) -> HubSource:
+    """Return `source` with its revision resolved to a commit, so that every pass, and every later run, reads the same."""
+    if source.revision and len(source.revision) == _SHA_LENGTH:
+        return source
+    from huggingface_hub import HfApi
+
+    commit = HfApi().dataset_info(source.id, revision=source.revision).sha
+    return HubSource(id=source.id, revision=commit or source.revision, config=source.config, split=source.split)
+
+
+def _with_config_and_split(source: HubSource) -> HubSource:
+    from datasets import get_dataset_config_names, get_dataset_split_names
+
+    config, split = source.config, source.split
+    if config is not None:
+        configs = get_dataset_config_names(source.id, revision=source.revision)
+        if config not in configs and split is None and "default" in configs:
+            config, split = None, config
+        elif config not in configs:
+            raise UserError(f"corpus: {source}: config: {config!r} is unknown (allowed: {', '.join(configs)})")
+    splits = get_dataset_split_names(source.id, config, revision=source.revision)
+    if split is None:
+        split = "test" if "test" in splits else splits[0] if len(splits) == 1 else None
+        if split is None:
+            raise UserError(f"corpus: {source}: split: must be given (allowed: {', '.join(splits)})")
+    elif split not in splits:
+        raise UserError(f"corpus: {source}: split: {split!r} is unknown (allowed: {', '.join(splits)})")
+    return HubSource(id=source.id, revision=source.revision, config=config, split=split)
+
+
+def _stream(source: HubSource, columns: Columns, *, with_audio: bool) -> "IterableDataset":
+    from datasets import Audio, load_dataset
+
+    place = {"path": source.id, "name": source.config, "split": source.split, "revision": source.revision, "streaming": True}
+    if not with_audio:
+        wanted = [getattr(columns, field.name) for field in fields(Columns) if field.name != "audio"]
+        try:
+            return load_dataset(**place, columns=[column for column in wanted if column])
+        except ValueError:  # not parquet: its builder knows no such option
+            pass
+    dataset = load_dataset(**place)
+    # Left to itself, datasets decodes with torchcodec.
+    return dataset.cast_column(columns.audio, Audio(decode=False)) if columns.audio else dataset
+
+
+def _columns(features: "Features | None", asked: Columns, source: HubSource) -> Columns:
+    from datasets import Audio
+
+    if not features:
+        raise UserError(f"corpus: {source} does not say which columns it has")
+    found: dict[str, str | None] = {}
+    for field in fields(Columns):
+        column = getattr(asked, field.name)
+        if column is not None and column not in features:
+            raise UserError(f"corpus: {source}: {field.name} column: {column!r} is unknown (allowed: {', '.join(features)})")
+        if column is None and field.name == "audio":
+            column = next((name for name, feature in features.items() if isinstance(feature, Audio)), None)
+        found[field.name] = column or next((name for name in _USUAL.get(field.name, ()) if name in features), None)
+    for role in ("audio", "text"):
+        if found[role] is None:
+            raise UserError(f"corpus: {source}: no column of {role} among {', '.join(features)}")
+    return Columns(**found)
+
+
+def _encoded(cell: Mapping[str, Any] | None) -> Path | bytes:
+    if not cell:
+        return b""
+    content, path = cell.get("bytes"), cell.get("path")
+    if content:
+        return bytes(content)
+    if path and "://" in path:  # a file on the hub, or inside an archive
+        import fsspec  # type: ignore[import-untyped]
+
+        with fsspec.open(path, "rb") as file:
+            return bytes(file.read())
+    return Path(path) if path else b""
+
+
+def _label(row: Mapping[str, Any], column: str | None, features: "Features | None") -> str | None:
+    value = row.get(column) if column else None
+    if value is None:
+        return None
+    names = getattr(features.get(column), "names", None) if features else None  # a ClassLabel stores numbers
+    if names and isinstance(value, int):
+        return str(names[value])
+    return (", ".join(map(str, value)) if isinstance(value, list) else str(value)) or None
+
+
+def _one_line(error: Exception) -> str:
+    return " ".join((str(error) or type(error).__name__).split())[:300]

@@ -1,0 +1,64 @@
+"""The one door to speech: `open_corpus` for whatever `--corpus` names, `list_corpora` for the names that are known."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from askd_bench.corpora.base import Corpus
+from askd_bench.corpora.declared import DECLARED_DIR, read_declaration
+from askd_bench.corpora.files import ABOUT_FILE, open_files, read_about
+from askd_bench.corpora.hub import HubSource, open_hub
+from askd_bench.errors import UserError, unknown_name
+from askd_bench.paths import CORPORA_DIR
+
+HUB_PREFIX = "hub:"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CorpusEntry:
+    """A corpus known by name: "bundled" ones are here, "hub" ones are streamed when asked for."""
+
+    name: str
+    kind: Literal["bundled", "hub"]
+    description: str
+    licence: str
+
+
+def list_corpora() -> Sequence[CorpusEntry]:
+    """Return the bundled corpora, then the declared ones, each by name. Reads only their TOML files."""
+    bundled = [read_about(file) for file in sorted(CORPORA_DIR.glob(f"*/{ABOUT_FILE}"))]
+    declared = [read_declaration(file) for file in sorted(DECLARED_DIR.glob("*.toml"))]
+    return [
+        *(CorpusEntry(name=about["name"], kind="bundled", description=about["description"], licence=about["licence"]) for about in bundled),
+        *(CorpusEntry(name=one.name, kind="hub", description=one.description, licence=one.licence) for one in declared),
+    ]
+
+
+def open_corpus(spec: str) -> Corpus:
+    """Open a corpus and check it as far as that is cheap: every entry of a local list, the columns and split of a hub corpus.
+
+    Args:
+        spec: one of
+            - the name of a bundled or declared corpus (`list_corpora`), which goes before a file of that name;
+            - a NeMo-style `.jsonl` manifest (see `records.read_manifest`);
+            - a folder with `metadata.csv` (see `records.read_metadata_csv`) or `manifest.jsonl`;
+            - `hub:ID[@revision][:config][:split]`, where ID is a Hugging Face dataset or a local folder laid out like one (`hub.open_hub`).
+
+    Raises:
+        UserError: nothing of that name (the nearest names are offered), or the source is malformed, empty or out of reach.
+    """
+    if spec.startswith(HUB_PREFIX):
+        return open_hub(HubSource.parse(spec.removeprefix(HUB_PREFIX)))
+    if (CORPORA_DIR / spec / ABOUT_FILE).is_file() and spec == Path(spec).name:
+        return open_files(CORPORA_DIR / spec, source=spec)
+    if (DECLARED_DIR / f"{spec}.toml").is_file() and spec == Path(spec).name:
+        return read_declaration(DECLARED_DIR / f"{spec}.toml").open()
+    path = Path(spec)
+    if spec and path.exists():
+        return open_files(path)
+    if path.suffix.lower() in {".jsonl", ".json", ".csv"}:
+        raise UserError(f"corpus: {spec} does not exist")
+    if "/" in spec:
+        raise UserError(f"corpus: {spec!r} is no file or folder here; for a Hugging Face dataset write {HUB_PREFIX}{spec}")
+    raise unknown_name("corpus", spec, (entry.name for entry in list_corpora()))

@@ -1,0 +1,122 @@
+"""Reads the two ways a folder of recordings is described: a NeMo-style JSONL manifest and an audio folder's `metadata.csv`."""
+
+import csv
+import json
+import math
+from collections.abc import Iterator, Mapping
+from pathlib import Path, PurePath
+from typing import Any, get_args
+
+from askd_bench.errors import UserError
+from askd_bench.types import Split, Utterance
+
+TEXT_COLUMNS = ("transcription", "text", "sentence")
+"""Headings of `metadata.csv` that may hold the transcript, the first found is used."""
+
+_SPLITS: tuple[Split, ...] = get_args(Split)
+
+
+def read_manifest(manifest: Path) -> Iterator[Utterance]:
+    """Yield the utterances of a JSONL manifest, one object a line.
+
+    Keys: `audio_filepath` (absolute, or relative to the manifest) and `text`; optionally `duration` (s), `id` (else the relative path
+    without suffix, or the stem of an absolute one: an id must not depend on the machine), `speaker`, `group`, `split` ("dev" or "test",
+    else "test"). Other keys are ignored, but for `offset`: parts of recordings are not supported. An empty text is allowed.
+
+    Raises:
+        UserError: the file cannot be read, or a line is malformed (its number is given).
+    """
+    try:
+        with manifest.open(encoding="utf-8-sig") as lines:
+            for number, line in enumerate(lines, start=1):
+                if not line.strip():
+                    continue
+                where = f"{manifest}, line {number}"
+                try:
+                    record = json.loads(line)
+                except (json.JSONDecodeError, RecursionError) as error:
+                    raise UserError(f"{where}: is not JSON ({error})") from error
+                if not isinstance(record, dict):
+                    raise UserError(f"{where}: must be a JSON object, not {type(record).__name__}")
+                yield _utterance(record, manifest.parent, where, audio_key="audio_filepath", text_keys=("text",))
+    except (OSError, UnicodeDecodeError) as error:
+        raise _unreadable(manifest, error) from error
+
+
+def read_metadata_csv(table: Path) -> Iterator[Utterance]:
+    """Yield the utterances of an audio folder's `metadata.csv`.
+
+    Headings: `file_name` (relative to the table) and one of `TEXT_COLUMNS`; optionally `id`, `duration`, `speaker`, `group`, `split`, as
+    in a manifest; other columns are ignored.
+
+    Raises:
+        UserError: the file cannot be read, or a row is malformed (the number of its last line is given).
+    """
+    try:
+        with table.open(encoding="utf-8-sig", newline="") as lines:
+            rows = csv.DictReader(lines, strict=True)
+            for row in rows:
+                where = f"{table}, line {rows.line_num}"
+                if None in row or None in row.values():
+                    raise UserError(f"{where}: must have {len(rows.fieldnames or ())} cells, as many as the heading")
+                # An empty cell is an absent value, except that of the transcript, which may be empty.
+                record = {key: cell for key, cell in row.items() if cell or key in TEXT_COLUMNS}
+                yield _utterance(record, table.parent, where, audio_key="file_name", text_keys=TEXT_COLUMNS)
+    except csv.Error as error:
+        raise UserError(f"{table}: is not CSV ({error})") from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise _unreadable(table, error) from error
+
+
+def _utterance(record: Mapping[str, Any], folder: Path, where: str, *, audio_key: str, text_keys: tuple[str, ...]) -> Utterance:
+    text_key = next((key for key in text_keys if key in record), None)
+    if audio_key not in record or text_key is None:
+        raise UserError(f"{where}: must have '{audio_key}' and {' or '.join(map(repr, text_keys))}, has {', '.join(record) or 'nothing'}")
+    audio, text = record[audio_key], record[text_key]
+    if not isinstance(audio, str) or not audio or "\0" in audio:
+        raise UserError(f"{where}: {audio_key}: {audio!r} must be a file name")
+    if not isinstance(text, str):
+        raise UserError(f"{where}: {text_key}: {text!r} must be text")
+    if record.get("offset"):
+        raise UserError(f"{where}: offset: {record['offset']!r} is not supported; cut the recording into files")
+    split = record.get("split", "test")
+    if split not in _SPLITS:
+        raise UserError(f"{where}: split: {split!r} is unknown (allowed: {', '.join(_SPLITS)})")
+    path = PurePath(audio)
+    default_id = path.stem if path.is_absolute() else path.with_suffix("").as_posix()
+    return Utterance(
+        id=_label(record, "id", where) or default_id,
+        audio=folder / audio,
+        reference=text,
+        duration_s=_duration_s(record.get("duration"), where),
+        speaker=_label(record, "speaker", where),
+        group=_label(record, "group", where),
+        split=split,
+    )
+
+
+def _label(record: Mapping[str, Any], key: str, where: str) -> str | None:
+    value = record.get(key)
+    if value is None or value == "":
+        return None
+    if isinstance(value, bool) or not isinstance(value, str | int):
+        raise UserError(f"{where}: {key}: {value!r} must be text or a whole number")
+    return str(value)
+
+
+def _duration_s(value: object, where: str) -> float | None:
+    if value is None:
+        return None
+    try:
+        seconds = math.nan if isinstance(value, bool) else float(value)  # type: ignore[arg-type]
+    except (TypeError, ValueError):
+        seconds = math.nan
+    if not 0 <= seconds < math.inf:
+        raise UserError(f"{where}: duration: {value!r} must be seconds, 0 or more")
+    return seconds
+
+
+def _unreadable(path: Path, error: OSError | UnicodeDecodeError) -> UserError:
+    if isinstance(error, FileNotFoundError):
+        return UserError(f"corpus: {path} does not exist")
+    return UserError(f"corpus: {path} cannot be read ({error.strerror if isinstance(error, OSError) else 'not UTF-8'})")
