@@ -1,0 +1,107 @@
+"""Build the bundled speech and music, or the training corpus, from the packages they come from.
+
+python tools/build_corpora bundled [--check]    write suites/corpora and suites/noise/music, or compare them with a fresh build
+python tools/build_corpora training [--out DIR] write the training corpus (in the cache unless told otherwise)
+
+Needs apt-get and dpkg-deb (Debian and its kin) and pip. Packages are cached under ~/.cache/askd-bench, or $ASKD_BENCH_CACHE.
+"""
+
+import argparse
+import shutil
+import sys
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+sys.path[0] = str(REPOSITORY / "tools")  # this folder is the package build_corpora; Python put the folder itself there
+sys.path.insert(1, str(REPOSITORY))
+
+from askd_bench.errors import UserError  # noqa: E402
+from build_corpora import bass, books, fotaq, music, prompts  # noqa: E402
+from build_corpora.describe import with_counts  # noqa: E402
+from build_corpora.lines import Verdicts, write_manifest  # noqa: E402
+from build_corpora.packages import CACHE_DIR  # noqa: E402
+
+SUITES = REPOSITORY / "suites"
+NOTICES = ("readme.original.txt", "copyright.debian", "NOTICE-MODIFIED-VERSION.txt")
+
+
+def build_bundled(out: Path) -> list[str]:
+    """Build the generated parts (manifest, audio, counts) of every bundled folder under `out`; return the folders, relative to suites/."""
+    verdicts = Verdicts.read()
+    accents_audio = SUITES / "corpora" / "accents" / "audio"
+    builders: dict[str, Callable[[Path], list[dict[str, object]]]] = {
+        "corpora/dialogue": lambda folder: fotaq.dialogue(folder, verdicts),
+        "corpora/accents": lambda folder: bass.accents(folder, verdicts, accents_audio),
+        "corpora/prompts": lambda folder: prompts.prompts(folder, verdicts),
+        "corpora/books": lambda folder: books.books(folder, verdicts),
+        "noise/music": music.music,
+    }
+    for name, build in builders.items():
+        folder = out / name
+        (folder / "audio").mkdir(parents=True)
+        rows = build(folder)
+        write_manifest(folder, rows)
+        if name.startswith("corpora/"):
+            described = with_counts((SUITES / name / "corpus.toml").read_text(encoding="utf-8"), rows)
+            (folder / "corpus.toml").write_text(described, encoding="utf-8")
+        print(f"{name}: {len(rows)} recordings, {sum(float(str(row['duration'])) for row in rows) / 60:.1f} min")
+    return list(builders)
+
+
+def bundled(check: bool) -> None:
+    """Rebuild the bundled folders; with `check`, change nothing and say what differs."""
+    with tempfile.TemporaryDirectory() as scratch:
+        built = Path(scratch)
+        folders = build_bundled(built)
+        if check:
+            differing = [path for name in folders for path in differences(built / name, SUITES / name)]
+            if differing:
+                raise UserError(f"bundled: {len(differing)} files differ from a fresh build, first {differing[0]}")
+            print("every bundled file equals a fresh build")
+            return
+        for name in folders:
+            shutil.rmtree(SUITES / name / "audio", ignore_errors=True)
+            shutil.copytree(built / name, SUITES / name, dirs_exist_ok=True)
+
+
+def differences(built: Path, committed: Path) -> list[Path]:
+    """Return the generated files (manifest, counts, audio) that are missing, extra or different."""
+    here = {path.relative_to(built) for path in built.rglob("*") if path.is_file()}
+    there = {path.relative_to(committed) for path in (committed / "audio").glob("*")}
+    return [committed / name for name in sorted(here | there) if not _same(built / name, committed / name)]
+
+
+def _same(one: Path, other: Path) -> bool:
+    return one.is_file() and other.is_file() and one.read_bytes() == other.read_bytes()
+
+
+def training(out: Path) -> None:
+    """Build the training corpus: audio, manifest and the notices that have to stay with it."""
+    (out / "audio").mkdir(parents=True, exist_ok=True)
+    rows = fotaq.training(out)
+    for notice in NOTICES:
+        shutil.copy(SUITES / "corpora" / "dialogue" / notice, out)
+    write_manifest(out, rows)  # last, so that a folder with a manifest is a whole one
+    print(f"{out}: {len(rows)} recordings, {sum(float(str(row['duration'])) for row in rows) / 60:.1f} min")
+
+
+def main() -> None:
+    """Run the command line."""
+    parser = argparse.ArgumentParser(prog="build_corpora", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    commands = parser.add_subparsers(dest="command", required=True)
+    commands.add_parser("bundled").add_argument("--check", action="store_true", help="change nothing, exit with 1 where anything differs")
+    commands.add_parser("training").add_argument("--out", type=Path, default=CACHE_DIR / "corpora" / "fotaq-training")
+    arguments = parser.parse_args()
+    try:
+        if arguments.command == "bundled":
+            bundled(arguments.check)
+        else:
+            training(arguments.out)
+    except (UserError, OSError) as error:
+        sys.exit(f"build_corpora: {error}")
+
+
+if __name__ == "__main__":
+    main()
