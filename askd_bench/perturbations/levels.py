@@ -100,7 +100,9 @@ def speech_level(samples: Audio, *, sampling_rate: int = SAMPLING_RATE) -> Speec
     active = held.size - np.searchsorted(held, 10 ** (thresholds_db / 20), side="left")
     levels_db = 10 * np.log10(power * held.size / np.maximum(active, 1))
     margins_db = levels_db - thresholds_db
-    above = int(np.argmax(margins_db >= MARGIN_DB))  # margins grow as thresholds fall, to above 70 dB at the last one
+    # As P.56 does, from the lowest threshold up to the first that is too close; the topmost may be reached by no sample but a rounding.
+    close = np.flatnonzero(margins_db < MARGIN_DB)
+    above = min(int(close[-1]) + 1, margins_db.size - 1) if close.size else 0
     if above == 0:
         level_db = float(levels_db[0])
     else:
