@@ -1,0 +1,144 @@
+"""The bootstrap behind every interval: resample clusters, add up their sufficient statistics, apply the metric's formula to the sums."""
+
+import hashlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from askd_bench.metrics.scoring import Scored
+
+Array = NDArray[np.float64]
+Sums = Mapping[str, Array]
+"""Name -> summed statistic, shape (..., bins or nothing): the leading axis, if there is one, runs over resamples."""
+
+Formula = Callable[[Sums], Array]
+"""A metric as a function of sums; NaN where it is undefined. Vectorised over the leading axis."""
+
+RESAMPLES = 10_000
+LEVEL = 0.95
+MIN_SPEAKERS = 10
+"""From this many speakers up, resampling is over speakers; below, over utterances."""
+
+MIN_CLUSTERS = 2
+_CHUNK_ENTRIES = 4_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Clusters:
+    """What is resampled as a whole.
+
+    Attributes:
+        index: int64, shape (num_utterances,), the cluster of each utterance, in [0, count).
+        count: number of clusters.
+        kind: "speaker": intervals speak for new speakers of this kind; "utterance": for new utterances of these same speakers.
+    """
+
+    index: NDArray[np.int64]
+    count: int
+    kind: str
+
+
+def clusters_of(scored: Scored) -> Clusters:
+    """Cluster by speaker where at least `MIN_SPEAKERS` are known, else by utterance.
+
+    The same utterance in several conditions is one cluster, so that statistics of different conditions are resampled together (paired).
+    Utterances of an unknown speaker are their own clusters. Clusters are numbered in sorted order: the order of rows does not matter.
+    """
+    speakers = len(np.unique(scored.speaker[scored.speaker != ""]))
+    if speakers >= MIN_SPEAKERS:
+        names = np.where(scored.speaker != "", np.char.add("s:", scored.speaker), np.char.add("u:", scored.utterance))
+        kind = "speaker"
+    else:
+        names, kind = scored.utterance, "utterance"
+    unique, index = np.unique(names, return_inverse=True)
+    return Clusters(index.astype(np.int64), len(unique), kind)
+
+
+@dataclass(frozen=True, slots=True)
+class Resampled:
+    """Sums over all utterances and over each resample.
+
+    Attributes:
+        total: name -> shape () or (bins,).
+        samples: name -> shape (num_resamples,) or (num_resamples, bins); empty mapping where there are too few clusters.
+    """
+
+    total: Sums
+    samples: Sums
+
+    def interval(self, formula: Formula, *, level: float = LEVEL, around: float | None = None) -> tuple[float, float] | None:
+        """Return the percentile interval of `formula`, None where it is undefined in more than 1 % of the resamples or there are none.
+
+        `around`, the value on the data, shifts the interval by the bootstrap's estimate of its own bias: for statistics like the
+        calibration error, which a resample inflates because it adds noise to every bin (Efron & Tibshirani 1993, ch. 10).
+        """
+        if not self.samples:
+            return None
+        return percentile_interval(formula(self.samples), level=level, around=around)
+
+
+def percentile_interval(samples: Array, *, level: float = LEVEL, around: float | None = None) -> tuple[float, float] | None:
+    """Return the central `level` of `samples`; None where more than 1 % of them are undefined (NaN).
+
+    `around`: the value on the data itself; given, both ends are shifted by (`around` - mean of the samples).
+    """
+    defined = samples[np.isfinite(samples)]
+    if len(defined) < 0.99 * len(samples) or not len(defined):
+        return None
+    low, high = np.quantile(defined, [(1 - level) / 2, (1 + level) / 2])
+    shift = 0.0 if around is None else around - float(defined.mean())
+    return float(low + shift), float(high + shift)
+
+
+def resample(statistics: Mapping[str, NDArray[np.generic]], clusters: Clusters, *, resamples: int = RESAMPLES, seed: int = 0) -> Resampled:
+    """Resample clusters with replacement and add up their statistics.
+
+    Args:
+        statistics: name -> shape (num_utterances,) or (num_utterances, bins); what adds over utterances.
+        clusters: what to resample.
+        resamples: how many.
+        seed: the draws depend on it and on the number of clusters only, so that two calls over the same clusters are paired.
+
+    Cost: one matrix product of (resamples x clusters) counts, made in chunks of about 32 MB, with the (clusters x statistics) sums.
+    """
+    blocks = {name: np.asarray(values, np.float64).reshape(len(clusters.index), -1) for name, values in statistics.items()}
+    matrix = sum_by_cluster(np.concatenate(list(blocks.values()), axis=1), clusters)
+    total = matrix.sum(axis=0)
+    out = np.empty((resamples if clusters.count >= MIN_CLUSTERS else 0, matrix.shape[1]))
+    rng = np.random.default_rng(seed)
+    chunk = max(1, _CHUNK_ENTRIES // max(1, clusters.count))
+    for start in range(0, len(out), chunk):
+        size = min(chunk, len(out) - start)
+        counts = np.empty((size, clusters.count))
+        for row in counts:
+            row[:] = np.bincount(rng.integers(0, clusters.count, clusters.count), minlength=clusters.count)
+        out[start : start + size] = counts @ matrix
+    totals: dict[str, Array] = {}
+    samples: dict[str, Array] = {}
+    at = 0
+    for name, block in blocks.items():
+        width = block.shape[1]
+        flat = np.ndim(statistics[name]) == 1
+        totals[name] = total[at] if flat else total[at : at + width]
+        if len(out):
+            samples[name] = out[:, at] if flat else out[:, at : at + width]
+        at += width
+    return Resampled(totals, samples)
+
+
+def sum_by_cluster(values: Array, clusters: Clusters) -> Array:
+    """Add up the rows of `values` (num_utterances, k) cluster by cluster: shape (count, k)."""
+    return np.stack([np.bincount(clusters.index, weights=column, minlength=clusters.count) for column in values.T], axis=1)
+
+
+def seed_of(*names: str) -> int:
+    """Return a seed that depends on the names only."""
+    return int.from_bytes(hashlib.sha256("\0".join(names).encode()).digest()[:8], "little")
+
+
+def ratio(numerator: Array, denominator: Array) -> Array:
+    """Divide, NaN where the denominator is 0."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.where(denominator == 0, np.nan, numerator / np.where(denominator == 0, 1, denominator))

@@ -1,0 +1,327 @@
+"""One pass over rows: each utterance is normalised and aligned once; what is left are arrays that every metric is a function of."""
+
+import math
+import re
+import zlib
+from array import array
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, fields, replace
+from functools import lru_cache
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from askd_bench.errors import UserError
+from askd_bench.metrics.alignment import align, count_errors
+from askd_bench.metrics.confidence import DEFAULT_AGGREGATION, check_aggregation, source_words, word_confidences
+from askd_bench.text import DEFAULT_NORMALISER, Normaliser, normaliser
+from askd_bench.types import ErrorCounts, Row
+
+LOOP_ORDER = 5
+"""Length in words of the n-grams whose repetition counts as a loop, as in Distil-Whisper's 5-gram duplicates."""
+
+_BRACKETED = re.compile(r"\[[^\]]*\]|\([^)]*\)|<[^>]*>|\*[^*]+\*|♪[^♪]*♪?")
+_WORD_EDGES = ".,!?;:…\"'“”‘’-"
+
+
+@dataclass(frozen=True, slots=True)
+class Ragged:
+    """Items (words or tokens) of many utterances: one entry an item, in utterance order.
+
+    Attributes:
+        utterance: int64, shape (num_items,), the utterance's position in `Scored`.
+        correct: bool, shape (num_items,).
+        confidence: float64, shape (num_items,), in [0, 1], NaN where the runtime gives none.
+        tempered: temperature -> float64 (num_items,), the confidence had the logits been divided by it; empty where not stored.
+    """
+
+    utterance: NDArray[np.int64]
+    correct: NDArray[np.bool_]
+    confidence: NDArray[np.float64]
+    tempered: dict[float, NDArray[np.float64]]
+
+    def select(self, keep: NDArray[np.bool_]) -> "Ragged":
+        """Keep the items of the kept utterances (`keep`: bool, one an utterance) and renumber them."""
+        items = keep[self.utterance]
+        renumbered = (np.cumsum(keep) - 1)[self.utterance[items]]
+        return Ragged(renumbered, self.correct[items], self.confidence[items], {t: c[items] for t, c in self.tempered.items()})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scored:
+    """Sufficient statistics of n utterances; each array has shape (n,) unless said otherwise.
+
+    An utterance without hypothesis (`failed`) has zero counts everywhere but in `reference_words` and `reference_chars`; it enters no rate,
+    and its number is reported beside every table.
+
+    Attributes:
+        normalizer: name of the normaliser.
+        condition, utterance, speaker, group: str; "" for unknown speaker or group.
+        dev: bool, the utterance serves for fitting only.
+        failed: bool, no hypothesis.
+        duration_s: float64, seconds of audio. decode_s: float64, NaN where there is no valid timing. batch: int64.
+        hits, substitutions, deletions, insertions: int64, words. char_*: the same for characters of the normalised text, spaces included.
+        reference_words, reference_chars: int64, of the normalised reference, failed utterances included.
+        disjoint: bool, there is a hypothesis and no word of it occurs in the reference (normalised).
+        loops: int64, repeated 5-grams of the raw hypothesis beyond those of the raw reference.
+        raw_words: int64, white-space separated words of the raw hypothesis. bracketed_words: int64, those of them in brackets, *..* or
+        notes. text_bytes, compressed_bytes: int64, UTF-8 bytes of the raw hypothesis before and after zlib.
+        utterance_confidence: float64 in [0, 1], exp(mean token log-probability), NaN where there are no tokens.
+        words: one item per normalised hypothesis word; correct = aligned with an equal reference word.
+        tokens: one item per token of a raw word that has a verdict; correct = every scored word that comes from its raw word is.
+    """
+
+    normalizer: str
+    condition: NDArray[np.str_]
+    utterance: NDArray[np.str_]
+    speaker: NDArray[np.str_]
+    group: NDArray[np.str_]
+    dev: NDArray[np.bool_]
+    failed: NDArray[np.bool_]
+    duration_s: NDArray[np.float64]
+    decode_s: NDArray[np.float64]
+    batch: NDArray[np.int64]
+    hits: NDArray[np.int64]
+    substitutions: NDArray[np.int64]
+    deletions: NDArray[np.int64]
+    insertions: NDArray[np.int64]
+    char_hits: NDArray[np.int64]
+    char_substitutions: NDArray[np.int64]
+    char_deletions: NDArray[np.int64]
+    char_insertions: NDArray[np.int64]
+    reference_words: NDArray[np.int64]
+    reference_chars: NDArray[np.int64]
+    disjoint: NDArray[np.bool_]
+    loops: NDArray[np.int64]
+    raw_words: NDArray[np.int64]
+    bracketed_words: NDArray[np.int64]
+    text_bytes: NDArray[np.int64]
+    compressed_bytes: NDArray[np.int64]
+    utterance_confidence: NDArray[np.float64]
+    words: Ragged
+    tokens: Ragged
+
+    def __len__(self) -> int:
+        return len(self.condition)
+
+    @property
+    def errors(self) -> NDArray[np.int64]:
+        """Word errors of each utterance."""
+        return self.substitutions + self.deletions + self.insertions
+
+    @property
+    def hypothesis_words(self) -> NDArray[np.int64]:
+        """Normalised hypothesis words of each utterance."""
+        return self.hits + self.substitutions + self.insertions
+
+    def select(self, keep: NDArray[np.bool_]) -> Self:
+        """Return the utterances where `keep` (bool, shape (n,)) is true."""
+        changes: dict[str, Any] = {}
+        for field in fields(self):
+            value = getattr(self, field.name)
+            if isinstance(value, np.ndarray):
+                changes[field.name] = value[keep]
+            elif isinstance(value, Ragged):
+                changes[field.name] = value.select(keep)
+        return replace(self, **changes)
+
+
+def score(rows: Iterable[Row], *, normalizer: str = DEFAULT_NORMALISER, aggregation: str = DEFAULT_AGGREGATION) -> Scored:
+    """Score rows, streaming: nothing but numbers and names is kept of them.
+
+    Args:
+        rows: any order; each (condition, utterance) at most once.
+        normalizer: a name of `askd_bench.text.NORMALISERS`.
+        aggregation: how a word's confidence follows from its tokens, a name of `askd_bench.metrics.confidence`.
+
+    Raises:
+        UserError: unknown name; a (condition, utterance) that occurs twice.
+    """
+    check_aggregation(aggregation)
+    scorer = _Scorer(normalizer, aggregation)
+    for row in rows:
+        scorer.add(row)
+    return scorer.result()
+
+
+class _Items:
+    """Grows a `Ragged`, eight bytes a number."""
+
+    def __init__(self) -> None:
+        self.utterance = array("q")
+        self.correct = array("b")
+        self.confidence = array("d")
+        self.tempered: dict[float, array[float]] = {}
+
+    def add(self, utterance: int, correct: Sequence[bool], confidence: Sequence[float], tempered: Mapping[float, Sequence[float]]) -> None:
+        before = len(self.correct)
+        self.utterance.extend([utterance] * len(correct))
+        self.correct.extend(correct)
+        self.confidence.extend(confidence)
+        for temperature, values in tempered.items():
+            self.tempered.setdefault(temperature, array("d", [math.nan]) * before).extend(values)
+        for known in self.tempered.values():
+            known.extend([math.nan] * (len(self.correct) - len(known)))
+
+    def result(self) -> Ragged:
+        return Ragged(
+            np.array(self.utterance, np.int64),
+            np.array(self.correct, np.bool_),
+            np.array(self.confidence, np.float64),
+            {t: np.array(values, np.float64) for t, values in sorted(self.tempered.items())},
+        )
+
+
+class _Scorer:
+    def __init__(self, normalizer: str, aggregation: str) -> None:
+        self.normalizer = normalizer
+        self.aggregation = aggregation
+        self.normalise: Normaliser = lru_cache(maxsize=65_536)(normaliser(normalizer))
+        self.names: dict[str, list[str]] = {name: [] for name in ("condition", "utterance", "speaker", "group")}
+        self.numbers = array("d")
+        self.count = 0
+        self.words, self.tokens = _Items(), _Items()
+        self.seen: set[tuple[str, str]] = set()
+
+    def add(self, row: Row) -> None:
+        key = (row.condition, row.utterance)
+        if key in self.seen:
+            raise UserError(f"rows: utterance {row.utterance!r} occurs twice in condition {row.condition!r}; each may occur once")
+        self.seen.add(key)
+        for name, value in (("condition", row.condition), ("utterance", row.utterance), ("speaker", row.speaker), ("group", row.group)):
+            self.names[name].append(value or "")
+        reference = self.normalise(row.reference)
+        reference_words = reference.split()
+        failed = row.hypothesis is None
+        raw = row.hypothesis or ""
+        hypothesis = self.normalise(raw)
+        hypothesis_words = hypothesis.split()
+        words, chars = ErrorCounts(), ErrorCounts()
+        if not failed:
+            correct = [False] * len(hypothesis_words)
+            hits = substitutions = deletions = insertions = 0
+            for step in align(reference=reference_words, hypothesis=hypothesis_words):
+                if step.kind == "hit":
+                    hits += 1
+                    assert step.hypothesis is not None
+                    correct[step.hypothesis] = True
+                elif step.kind == "substitution":
+                    substitutions += 1
+                elif step.kind == "deletion":
+                    deletions += 1
+                else:
+                    insertions += 1
+            words = ErrorCounts(hits, substitutions, deletions, insertions)
+            chars = count_errors(reference=reference, hypothesis=hypothesis)
+            self._add_items(row, hypothesis_words, correct)
+        text = raw.encode()
+        self.count += 1
+        self.numbers.extend(
+            (
+                row.split == "dev",
+                failed,
+                row.duration_s,
+                math.nan if row.decode_s is None else row.decode_s,
+                row.batch,
+                words.hits,
+                words.substitutions,
+                words.deletions,
+                words.insertions,
+                chars.hits,
+                chars.substitutions,
+                chars.deletions,
+                chars.insertions,
+                len(reference_words),
+                len(reference),
+                bool(hypothesis_words) and set(hypothesis_words).isdisjoint(reference_words),
+                max(0, repeated_ngrams(raw) - repeated_ngrams(row.reference)) if raw else 0,
+                len(raw.split()),
+                sum(len(span.split()) for span in _BRACKETED.findall(raw)),
+                len(text),
+                len(zlib.compress(text)) if text else 0,
+                math.exp(math.fsum(row.token_logprobs) / len(row.token_logprobs)) if row.token_logprobs and not failed else math.nan,
+            )
+        )
+
+    def _add_items(self, row: Row, hypothesis_words: Sequence[str], correct: Sequence[bool]) -> None:
+        """Carry confidences from raw words and tokens over to normalised words, and verdicts back."""
+        index = self.count
+        if not row.words:
+            self.words.add(index, correct, [math.nan] * len(correct), {})
+            return
+        pieces = [self.normalise(word.text).split() for word in row.words]
+        sources = source_words(pieces=pieces, normalised=hypothesis_words)
+
+        def lowest(confidences: Sequence[float]) -> list[float]:
+            # min() with a NaN depends on the order: one unknown part makes the word unknown
+            return [
+                math.nan if any(math.isnan(confidences[i]) for i in source) or not source else min(confidences[i] for i in source)
+                for source in sources
+            ]
+
+        tempered = {
+            t: lowest(word_confidences(row, aggregation=self.aggregation, temperature=t)) for t in row.tempered_logprobs if t != 1.0
+        }
+        self.words.add(index, correct, lowest(word_confidences(row, aggregation=self.aggregation)), tempered)
+
+        verdict: dict[int, bool] = {}
+        for source, right in zip(sources, correct, strict=True):
+            for i in source:
+                verdict[i] = verdict.get(i, True) and right
+        if len(row.word_tokens) == len(row.words) and sum(row.word_tokens) == len(row.token_logprobs):
+            of_word = np.repeat(np.arange(len(row.words)), row.word_tokens)
+            kept = [k for k, i in enumerate(of_word) if i in verdict]
+            self.tokens.add(
+                index,
+                [verdict[of_word[k]] for k in kept],
+                [math.exp(row.token_logprobs[k]) for k in kept],
+                {
+                    t: [math.exp(values[k]) for k in kept]
+                    for t, values in row.tempered_logprobs.items()
+                    if t != 1.0 and len(values) == len(row.token_logprobs)
+                },
+            )
+
+    def result(self) -> Scored:
+        columns = np.array(self.numbers, np.float64).reshape(self.count, 22).T
+        whole = {
+            name: columns[i].astype(np.int64)
+            for i, name in enumerate(
+                [
+                    "batch", "hits", "substitutions", "deletions", "insertions",
+                    "char_hits", "char_substitutions", "char_deletions", "char_insertions", "reference_words", "reference_chars",
+                ],
+                start=4,
+            )
+        } | {
+            name: columns[i].astype(np.int64)
+            for i, name in enumerate(["loops", "raw_words", "bracketed_words", "text_bytes", "compressed_bytes"], start=16)
+        }  # fmt: skip
+        return Scored(
+            normalizer=self.normalizer,
+            condition=np.array(self.names["condition"], np.str_),
+            utterance=np.array(self.names["utterance"], np.str_),
+            speaker=np.array(self.names["speaker"], np.str_),
+            group=np.array(self.names["group"], np.str_),
+            dev=columns[0].astype(np.bool_),
+            failed=columns[1].astype(np.bool_),
+            duration_s=columns[2],
+            decode_s=columns[3],
+            disjoint=columns[15].astype(np.bool_),
+            utterance_confidence=columns[21],
+            words=self.words.result(),
+            tokens=self.tokens.result(),
+            **whole,
+        )
+
+
+def repeated_ngrams(text: str, order: int = LOOP_ORDER) -> int:
+    """Count the n-grams of lower-cased words that occurred before in the same text; punctuation at word edges is ignored.
+
+    >>> repeated_ngrams("thank you. Thank you. Thank you. Thank you.", order=2)
+    5
+    """
+    words = [word for raw in text.lower().split() if (word := raw.strip(_WORD_EDGES))]
+    count = len(words) - order + 1
+    return count - len({tuple(words[i : i + order]) for i in range(count)}) if count > 1 else 0

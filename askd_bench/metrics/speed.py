@@ -1,0 +1,93 @@
+"""How fast: pure functions of rows and of measured seconds; the measuring itself is the engine's.
+
+Conventions:
+    - RTFx = seconds of audio per second of decoding, summed over utterances before dividing (higher is faster).
+    - A run that was resumed or cached has utterances without timing (`decode_s` None): then there is no RTFx at all, since the rest is no
+      fair sample of it (first batches carry the warm-up).
+    - Latency is only meant at batch 1: percentiles over utterances with linear interpolation (numpy's default).
+    - A figure is nothing without its circumstances: device, dtype, threads and batch are to be shown beside it.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from askd_bench.errors import UserError
+from askd_bench.metrics.bootstrap import Array, Sums, ratio
+from askd_bench.metrics.metric import Metric, Statistics
+from askd_bench.metrics.scoring import Scored
+
+
+def statistics(scored: Scored) -> Statistics:
+    """Return what the metrics of this module add up."""
+    done = ~scored.failed
+    timed = done & np.isfinite(scored.decode_s)
+    return {
+        "done": done,
+        "audio_s": scored.duration_s * done,
+        "decode_s": np.where(timed, scored.decode_s, 0.0),
+        "timed": timed,
+        "all_timed": timed & (np.sum(timed) == np.sum(done)),
+    }
+
+
+def _rtfx(sums: Sums) -> Array:
+    return ratio(sums["audio_s"], sums["decode_s"])
+
+
+METRICS = (
+    Metric(
+        name="rtfx",
+        meaning="seconds of audio per second of decoding, at the run's batch",
+        unit="s/s",
+        better="higher",
+        count="timed",
+        formula=_rtfx,
+        needs=(
+            ("done", 1, "no utterance has a hypothesis"),
+            ("timed", 1, "no timings: resumed, cached or given transcripts"),
+            ("all_timed", 1, "timings are missing for part of the utterances: resumed or cached run"),
+            ("decode_s", 1e-12, "decoding took no measurable time"),
+        ),
+    ),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Latency:
+    """Seconds from audio to text at batch 1: median, 95th percentile, and how many measurements."""
+
+    p50_s: float
+    p95_s: float
+    n: int
+
+
+def latency(seconds: Sequence[float]) -> Latency:
+    """Return percentiles of repeated measurements at batch 1, warm-up left out by the caller.
+
+    >>> latency([0.1, 0.2, 0.3, 0.4, 0.5])
+    Latency(p50_s=0.3, p95_s=0.48, n=5)
+
+    Raises:
+        UserError: no measurement, or one that is not a positive finite number.
+    """
+    values = np.asarray(seconds, np.float64)
+    if not len(values) or not np.all(np.isfinite(values) & (values > 0)):
+        raise UserError(f"seconds: {list(seconds)[:5]} are not positive finite measurements; at least one is needed")
+    return Latency(round(float(np.quantile(values, 0.5)), 9), round(float(np.quantile(values, 0.95)), 9), len(values))
+
+
+def rtfx(*, audio_s: float, decode_s: float | None) -> float | None:
+    """Return seconds of audio per second of decoding, None without a valid timing.
+
+    >>> rtfx(audio_s=60.0, decode_s=4.0)
+    15.0
+    """
+    return audio_s / decode_s if decode_s else None
+
+
+def batches(scored: Scored) -> tuple[int, int] | None:
+    """Return the smallest and the largest batch that utterances were decoded in, None when there are none."""
+    batch = scored.batch[~scored.failed]
+    return (int(batch.min()), int(batch.max())) if len(batch) else None
