@@ -60,7 +60,9 @@ def open_files(path: Path, *, source: str | None = None) -> FileCorpus:
 
 
 def read_about(file: Path) -> dict[str, str]:
-    """Return `description`, `licence` and, where given, `group_is` and `speaker_is` of a `corpus.toml`, and the folder's name as `name`.
+    """Return what a `corpus.toml` says, as fields of `Corpus`: `name` is the folder's, `description` is its `title`.
+
+    `licence` must be there too; `group_is` and `speaker_is` may be. Everything else in the file is for its readers.
 
     Raises:
         UserError: the file is not TOML, or one of these is missing or not text.
@@ -70,13 +72,12 @@ def read_about(file: Path) -> dict[str, str]:
     except (OSError, ValueError) as error:
         raise UserError(f"corpus: {file} cannot be read ({error})") from error
     about = {"name": folder_name(file.resolve().parent.name)}
-    for key, required in (("description", True), ("licence", True), ("group_is", False), ("speaker_is", False)):
-        value = content.get(key)
-        if value is None and not required:
+    for key, field in (("title", "description"), ("licence", "licence"), ("group_is", "group_is"), ("speaker_is", "speaker_is")):
+        if key not in content and key in {"group_is", "speaker_is"}:
             continue
-        if not isinstance(value, str):
-            raise UserError(f"{file}: {key}: {value!r} must be text")
-        about[key] = value
+        if not isinstance(content.get(key), str):
+            raise UserError(f"{file}: {key}: {content.get(key)!r} must be text")
+        about[field] = content[key]
     return about
 
 

@@ -4,7 +4,7 @@
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,19 +23,23 @@ _SHA_LENGTH = 40
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HubSource:
-    """What to stream: a dataset id or local folder, and where the default will not do, its revision, config and split."""
+    """What to stream: a dataset id or local folder, and where the default will not do, its revision, config and split.
+
+    `data_dir` is set in place of `config` where the dataset has no configs but a folder of that name, as the hub's parquet copies do.
+    """
 
     id: str
     revision: str | None = None
     config: str | None = None
     split: str | None = None
+    data_dir: str | None = None
 
     @classmethod
     def parse(cls, spec: str) -> "HubSource":
         """Parse `ID[@revision][:config][:split]`; an empty part is the default.
 
         >>> HubSource.parse("openslr/librispeech_asr@main:clean:test")
-        HubSource(id='openslr/librispeech_asr', revision='main', config='clean', split='test')
+        HubSource(id='openslr/librispeech_asr', revision='main', config='clean', split='test', data_dir=None)
         >>> HubSource.parse("edinburghcstr/edacc::validation").split
         'validation'
         """
@@ -54,7 +58,7 @@ class HubSource:
     def __str__(self) -> str:
         """Return it in the form that `parse` reads, after `hub:`."""
         revision = f"@{self.revision}" if self.revision else ""
-        return f"hub:{self.id}{revision}:{self.config or ''}:{self.split or ''}".rstrip(":")
+        return f"hub:{self.id}{revision}:{self.config or self.data_dir or ''}:{self.split or ''}".rstrip(":")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,7 +76,7 @@ class Columns:
 # Headings met in public speech datasets, the likeliest first.
 _USUAL = {
     "text": ("text", "sentence", "transcription", "transcript", "normalized_text", "raw_text"),
-    "id": ("id", "utterance_id", "utt_id", "audio_id", "segment_id"),
+    "id": ("id", "utterance_id", "utt_id", "audio_id"),
     "speaker": ("speaker_id", "speaker", "client_id", "user_id"),
     "group": ("accent", "accents", "dialect", "group"),
     "duration": ("duration", "duration_s", "audio_length_s"),
@@ -108,7 +112,12 @@ class HubCorpus(Corpus):
             digest.add(*sorted((path.relative_to(folder).as_posix(), path.stat().st_size) for path in folder.rglob("*") if path.is_file()))
         else:
             digest.add(self.hub.id, self.hub.revision)
-        digest.add(self.hub.config, self.hub.split, *((field.name, getattr(self.columns, field.name)) for field in fields(Columns)))
+        digest.add(
+            self.hub.config,
+            self.hub.data_dir,
+            self.hub.split,
+            *((field.name, getattr(self.columns, field.name)) for field in fields(Columns)),
+        )
         return digest.hex()
 
     def _utterances(self, *, with_audio: bool) -> Iterator[Utterance]:
@@ -176,40 +185,58 @@ def _pinned(source: HubSource) -> HubSource:
     from huggingface_hub import HfApi
 
     commit = HfApi().dataset_info(source.id, revision=source.revision).sha
-    return HubSource(id=source.id, revision=commit or source.revision, config=source.config, split=source.split)
+    return replace(source, revision=commit or source.revision)
 
 
 def _with_config_and_split(source: HubSource) -> HubSource:
-    from datasets import get_dataset_config_names, get_dataset_split_names
+    from datasets import get_dataset_config_names
 
-    config, split = source.config, source.split
-    if config is not None:
+    if source.config is not None:
         configs = get_dataset_config_names(source.id, revision=source.revision)
-        if config not in configs and split is None and "default" in configs:
-            config, split = None, config
-        elif config not in configs:
-            raise UserError(f"corpus: {source}: config: {config!r} is unknown (allowed: {', '.join(configs)})")
-    splits = get_dataset_split_names(source.id, config, revision=source.revision)
-    if split is None:
-        split = "test" if "test" in splits else splits[0] if len(splits) == 1 else None
-        if split is None:
-            raise UserError(f"corpus: {source}: split: must be given (allowed: {', '.join(splits)})")
-    elif split not in splits:
-        raise UserError(f"corpus: {source}: split: {split!r} is unknown (allowed: {', '.join(splits)})")
-    return HubSource(id=source.id, revision=source.revision, config=config, split=split)
+        if source.config not in configs:
+            # datasets would take an unknown config without complaint where none are declared, and mix all files.
+            in_folder = replace(source, config=None, data_dir=source.config)
+            if _splits(in_folder):
+                source = in_folder
+            elif source.split is None and source.config in _splits(replace(source, config=None)):
+                source = replace(source, config=None, split=source.config)
+            else:
+                raise UserError(f"corpus: {source}: config: {source.config!r} is unknown (allowed: {', '.join(configs)})")
+    splits = _splits(source)
+    if source.split is None:
+        if "test" not in splits and len(splits) != 1:
+            raise UserError(f"corpus: {source}: split: must be given (allowed: {', '.join(splits) or 'none'})")
+        return replace(source, split="test" if "test" in splits else splits[0])
+    if source.split not in splits:
+        raise UserError(f"corpus: {source}: split: {source.split!r} is unknown (allowed: {', '.join(splits) or 'none'})")
+    return source
+
+
+def _splits(source: HubSource) -> list[str]:
+    """Return the names of the splits; none where the folder asked for holds no data."""
+    from datasets import get_dataset_split_names
+    from datasets.data_files import EmptyDatasetError
+    from datasets.exceptions import DataFilesNotFoundError
+
+    try:
+        return list(get_dataset_split_names(source.id, source.config, revision=source.revision, data_dir=source.data_dir))
+    except (DataFilesNotFoundError, EmptyDatasetError, NotADirectoryError):
+        if source.data_dir is None:
+            raise
+        return []
 
 
 def _stream(source: HubSource, columns: Columns, *, with_audio: bool) -> "IterableDataset":
     from datasets import Audio, load_dataset
 
-    place = {"path": source.id, "name": source.config, "split": source.split, "revision": source.revision, "streaming": True}
+    place = {"path": source.id, "name": source.config, "data_dir": source.data_dir, "split": source.split, "revision": source.revision}
     if not with_audio:
         wanted = [getattr(columns, field.name) for field in fields(Columns) if field.name != "audio"]
         try:
-            return load_dataset(**place, columns=[column for column in wanted if column])
+            return load_dataset(**place, streaming=True, columns=[column for column in wanted if column])
         except ValueError:  # not parquet: its builder knows no such option
             pass
-    dataset = load_dataset(**place)
+    dataset = load_dataset(**place, streaming=True)
     # Left to itself, datasets decodes with torchcodec.
     return dataset.cast_column(columns.audio, Audio(decode=False)) if columns.audio else dataset
 

@@ -1,5 +1,6 @@
 """The one door to speech: `open_corpus` for whatever `--corpus` names, `list_corpora` for the names that are known."""
 
+import difflib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -49,7 +50,11 @@ def open_corpus(spec: str) -> Corpus:
         UserError: nothing of that name (the nearest names are offered), or the source is malformed, empty or out of reach.
     """
     if spec.startswith(HUB_PREFIX):
-        return open_hub(HubSource.parse(spec.removeprefix(HUB_PREFIX)))
+        source = HubSource.parse(spec.removeprefix(HUB_PREFIX))
+        try:
+            return open_hub(source)
+        except UserError as error:
+            raise UserError(f"{error}{_declared_near(source)}") from error
     if (CORPORA_DIR / spec / ABOUT_FILE).is_file() and spec == Path(spec).name:
         return open_files(CORPORA_DIR / spec, source=spec)
     if (DECLARED_DIR / f"{spec}.toml").is_file() and spec == Path(spec).name:
@@ -62,3 +67,10 @@ def open_corpus(spec: str) -> Corpus:
     if "/" in spec:
         raise UserError(f"corpus: {spec!r} is no file or folder here; for a Hugging Face dataset write {HUB_PREFIX}{spec}")
     raise unknown_name("corpus", spec, (entry.name for entry in list_corpora()))
+
+
+def _declared_near(source: HubSource) -> str:
+    declared = [read_declaration(file) for file in sorted(DECLARED_DIR.glob("*.toml"))]
+    near = difflib.get_close_matches(source.id, {one.hub_id for one in declared}, n=2, cutoff=0.6)
+    names = [one.name for one in declared if one.hub_id in near]
+    return f" (declared corpora like it: {', '.join(names)})" if names else ""
