@@ -58,7 +58,8 @@ class Transcription:
         text: the raw hypothesis.
         words: its words; `" ".join` of their texts is `text` up to white space.
         word_tokens: how many tokens each word has, so that `token_logprobs` can be grouped into words again.
-        token_logprobs: natural log-probability of each chosen text token (special tokens left out), shape (num_tokens,).
+        token_logprobs: natural log-probability of each chosen text token, shape (num_tokens,). Special tokens are left out, and so are tokens
+            of mere punctuation attached to a word: how sure a model is of a comma says nothing about its words.
         token_entropies: entropy of the distribution each token was chosen from, divided by ln(vocabulary size), in [0, 1].
         tempered_logprobs: temperature -> `token_logprobs` had the logits been divided by it, for temperature scaling without a second run.
         long_form: the clip was longer than the model's window and went through long-form decoding.

@@ -1,0 +1,1 @@
+"""The engine: plan, render in worker processes, transcribe, store; the only composer."""

@@ -1,0 +1,52 @@
+"""What the engine asks of a model: a picklable front end for the workers, and batched transcription."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from askd_bench.types import Samples, Transcription
+
+Features = NDArray[np.float32]
+"""What one utterance looks like to the model, e.g. a log-mel spectrogram, shape (num_mels, num_frames)."""
+
+
+class Frontend(Protocol):
+    """Turns audio into features, in a worker process: picklable, and free of torch so that workers start fast."""
+
+    def __call__(self, samples: Samples) -> Features: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelCard:
+    """What identifies a model in a result directory.
+
+    `weights_sha256` covers names and values of all tensors as stored, so that it does not depend on how a checkpoint is cut into files.
+    `decoding` holds every setting that may change the text.
+    """
+
+    id: str
+    source: str
+    architecture: str
+    parameters: int
+    weights_sha256: str
+    decoding: dict[str, str | int | float | bool | None]
+    dtype: str
+    device: str
+    threads: int
+
+
+class Transcriber(Protocol):
+    """A speech recogniser in any runtime.
+
+    `window_s` is the longest clip, in seconds, that goes through in one piece and in a batch; None for no limit.
+    """
+
+    card: ModelCard
+    window_s: float | None
+    frontend: Frontend
+
+    def transcribe(self, features: Sequence[Features]) -> list[Transcription]:
+        """Return one transcription for each array of features, in order, decoded as one batch."""

@@ -1,0 +1,65 @@
+"""Confidence of chosen tokens, taken from the logits of one decoding step and thrown away with them."""
+
+import math
+from dataclasses import dataclass, field
+
+import torch
+
+_EIGHTHS = (2, 4, 5, 6, 7, 9, 10)
+TEMPERATURES = tuple(round(8 / eighths, 4) for eighths in _EIGHTHS)
+"""The grid for temperature scaling: 4, 2, 1.6, 1.3333, 1.1429, .8889, .8; temperature 1 is `logprobs` itself."""
+
+
+@dataclass(slots=True)
+class TokenConfidences:
+    """Growing record of one utterance: token ids and, for each, log-probability, normalised entropy and tempered log-probabilities."""
+
+    tokens: list[int] = field(default_factory=list)
+    logprobs: list[float] = field(default_factory=list)
+    entropies: list[float] = field(default_factory=list)
+    tempered: list[list[float]] = field(default_factory=list)
+
+
+@torch.inference_mode()
+def score_choice(logits: torch.Tensor, chosen: torch.Tensor) -> torch.Tensor:
+    """Return what is known of each chosen token, in one pass over the vocabulary.
+
+    The distribution is the one that was decoded from: suppressed tokens, at -inf, have no share in it. All temperatures on the grid are 8/k:
+    the tempered terms `exp(l/T) = exp(l)^(k/8)` come from three square roots and running products instead of one `exp` each.
+
+    Args:
+        logits: float, shape (batch, vocabulary); -inf allowed.
+        chosen: int64, shape (batch,).
+
+    Returns:
+        float32, shape (batch, 2 + len(TEMPERATURES)): log-probability (nat), entropy divided by ln(vocabulary size) in [0, 1], then the
+        log-probability at each temperature of `TEMPERATURES`.
+    """
+    logits = logits.float()
+    shifted = logits - logits.amax(dim=-1, keepdim=True)
+    chosen_logit = shifted.gather(-1, chosen[:, None]).squeeze(-1)
+    weights = shifted.exp()
+    total = weights.sum(-1)
+    # 0 * -inf of a suppressed token is NaN; its true share is 0.
+    expectation = (weights * shifted.clamp_min(torch.finfo(torch.float32).min)).sum(-1) / total
+    entropy = (total.log() - expectation) / math.log(logits.shape[-1])
+    columns = [chosen_logit - total.log(), entropy.clamp(0, 1)]
+
+    half = weights.sqrt()
+    quarter = half.sqrt()
+    eighth = quarter.sqrt()
+    power, running = 2, quarter
+    for wanted in _EIGHTHS:
+        while power < wanted:
+            power += 1
+            running = half if power == 4 else weights.clone() if power == 8 else running * eighth
+        columns.append(chosen_logit * (wanted / 8) - running.sum(-1).log())
+    return torch.stack(columns, dim=-1)
+
+
+def append(record: TokenConfidences, token: int, values: list[float]) -> None:
+    """Add one token and its row of `score_choice` to the record of its utterance."""
+    record.tokens.append(token)
+    record.logprobs.append(values[0])
+    record.entropies.append(values[1])
+    record.tempered.append(values[2:])

@@ -1,0 +1,184 @@
+"""The Whisper family on transformers: OpenAI's, Distil-Whisper, turbo, fine-tuned and merged checkpoints, any window length."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from transformers import GenerationConfig, LogitsProcessor, WhisperFeatureExtractor, WhisperForConditionalGeneration, WhisperTokenizer
+
+from askd_bench.errors import UserError
+from askd_bench.models.base import Features, ModelCard
+from askd_bench.models.confidence import TEMPERATURES, TokenConfidences, append, score_choice
+from askd_bench.models.greedy import GreedySettings, decode_greedily
+from askd_bench.models.log_mel import LogMel
+from askd_bench.models.words import group_into_words
+from askd_bench.types import SAMPLING_RATE, Transcription
+
+
+class WhisperTranscriber:
+    """Transcribes with a `WhisperForConditionalGeneration`.
+
+    Clips within the model's window are decoded in a batch, without timestamps: greedily by our own loop, with beams by `generate`. Longer
+    clips go one by one through transformers' long-form decoding (timestamps on, no temperature fallback). Language and task are always set:
+    without them a multilingual checkpoint may loop or translate.
+
+    Confidences are those of the decoded path; with beams there is none to be had in one pass, and words carry None.
+    """
+
+    def __init__(
+        self,
+        model: WhisperForConditionalGeneration,
+        tokenizer: WhisperTokenizer,
+        extractor: WhisperFeatureExtractor,
+        card: ModelCard,
+        *,
+        language: str,
+        task: str,
+        num_beams: int,
+    ) -> None:
+        config = model.config
+        window_frames = config.max_source_positions * 2  # the second convolution halves the frame rate
+        self.card = card
+        self.window_s: float | None = window_frames * extractor.hop_length / SAMPLING_RATE
+        self.frontend = LogMel(
+            mel_filters=np.asarray(extractor.mel_filters, np.float32),
+            n_fft=extractor.n_fft,
+            hop_length=extractor.hop_length,
+            window_samples=window_frames * extractor.hop_length,
+        )
+        self._model, self._tokenizer, self._num_beams = model, tokenizer, num_beams
+        self._window_frames = window_frames
+        self._generation, self._language_and_task = _generation_config(model, tokenizer, language, task)
+        self._settings = GreedySettings(
+            prompt=_prompt(tokenizer, self._language_and_task),
+            suppressed=tuple(self._generation.suppress_tokens or ()),
+            suppressed_first=tuple(self._generation.begin_suppress_tokens or ()),
+            end=_token_id(tokenizer, "<|endoftext|>"),
+            max_length=min(self._generation.max_length or config.max_target_positions, config.max_target_positions),
+        )
+
+    def transcribe(self, features: Sequence[Features]) -> list[Transcription]:
+        """Return one transcription for each spectrogram; see `Transcriber`."""
+        fitting = [i for i, feature in enumerate(features) if feature.shape[1] <= self._window_frames]
+        results: dict[int, Transcription] = {}
+        if fitting:
+            batch = torch.from_numpy(np.stack([features[i] for i in fitting]))
+            results.update(zip(fitting, self._transcribe_short(batch), strict=True))
+        for i, feature in enumerate(features):
+            if i not in results:
+                results[i] = self._transcribe_long(torch.from_numpy(feature)[None])
+        return [results[i] for i in range(len(features))]
+
+    @torch.inference_mode()
+    def _transcribe_short(self, batch: torch.Tensor) -> list[Transcription]:
+        batch = batch.to(self._model.device, self._model.dtype)
+        if self._num_beams > 1:
+            sequences = self._generate(batch, num_beams=self._num_beams)
+            return [Transcription(text=self._text([t for t in row if t < self._settings.end])) for row in sequences.tolist()]
+        encoder_states = self._model.model.encoder(batch).last_hidden_state
+        return [self._transcription(record) for record in decode_greedily(self._model, encoder_states, self._settings)]
+
+    @torch.inference_mode()
+    def _transcribe_long(self, features: torch.Tensor) -> Transcription:
+        features = features.to(self._model.device, self._model.dtype)
+        recorder = _Recorder(len(self._settings.prompt))
+        mask = torch.ones(features.shape[0], features.shape[-1], dtype=torch.long, device=features.device)
+        result = self._generate(
+            features,
+            num_beams=self._num_beams,
+            attention_mask=mask,
+            return_timestamps=True,
+            return_segments=True,
+            truncation=False,
+            condition_on_prev_tokens=False,
+            logits_processor=[recorder] if self._num_beams == 1 else [],
+        )
+        kept = [token for segment in result["segments"][0] for token in segment["tokens"].tolist()]
+        record = recorder.select(kept, end=self._settings.end) if self._num_beams == 1 else None
+        if record is None:
+            return Transcription(text=self._text([t for t in kept if t < self._settings.end]), long_form=True)
+        return self._transcription(record, long_form=True)
+
+    def _generate(self, features: torch.Tensor, **options: object) -> "torch.Tensor | dict[str, list[list[dict[str, torch.Tensor]]]]":
+        return self._model.generate(features, generation_config=self._generation, **self._language_and_task, **options)  # type: ignore[no-any-return]
+
+    def _text(self, tokens: list[int]) -> str:
+        return self._tokenizer.decode(tokens, skip_special_tokens=True).strip()  # type: ignore[no-any-return,union-attr]
+
+    def _transcription(self, record: TokenConfidences, *, long_form: bool = False) -> Transcription:
+        words = group_into_words(record.tokens, record.logprobs, self._tokenizer)
+        scored = [position for word in words for position in word.scored]
+        return Transcription(
+            text=self._text(record.tokens),
+            words=tuple(word.word for word in words),
+            word_tokens=tuple(len(word.scored) for word in words),
+            token_logprobs=tuple(record.logprobs[i] for i in scored),
+            token_entropies=tuple(record.entropies[i] for i in scored),
+            tempered_logprobs={temperature: tuple(record.tempered[i][k] for i in scored) for k, temperature in enumerate(TEMPERATURES)},
+            long_form=long_form,
+        )
+
+
+class _Recorder(LogitsProcessor):
+    """Last in `generate`'s chain of processors: notes what greedy search is about to choose, and how sure of it the model is."""
+
+    def __init__(self, prompt_length: int) -> None:
+        self._record = TokenConfidences()
+
+    def __call__(self, input_ids: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
+        chosen = scores.argmax(-1)
+        append(self._record, int(chosen[0]), score_choice(scores, chosen)[0].tolist())
+        return scores
+
+    def select(self, kept: list[int], *, end: int) -> TokenConfidences:
+        """Return the record of the text tokens that long-form decoding kept: in order, a part of all that were chosen."""
+        selected, position = TokenConfidences(), 0
+        for token in kept:
+            if token >= end:  # timestamps and other special tokens
+                continue
+            position = self._record.tokens.index(token, position)
+            record = self._record
+            append(selected, token, [record.logprobs[position], record.entropies[position], *record.tempered[position]])
+            position += 1
+        return selected
+
+
+def _token_id(tokenizer: WhisperTokenizer, token: str) -> int:
+    found = tokenizer.convert_tokens_to_ids(token)  # type: ignore[union-attr]
+    if found is None or (token != "<|endoftext|>" and found == tokenizer.unk_token_id):
+        raise UserError(f"model: its tokenizer has no {token} token; a Whisper tokenizer is needed beside the weights")
+    return int(found)
+
+
+def _prompt(tokenizer: WhisperTokenizer, language_and_task: dict[str, str]) -> tuple[int, ...]:
+    names = ["<|startoftranscript|>"]
+    if language_and_task:
+        names += [f"<|{language_and_task['language']}|>", f"<|{language_and_task['task']}|>"]
+    return tuple(_token_id(tokenizer, name) for name in [*names, "<|notimestamps|>"])
+
+
+def _generation_config(
+    model: WhisperForConditionalGeneration, tokenizer: WhisperTokenizer, language: str, task: str
+) -> tuple[GenerationConfig, dict[str, str]]:
+    """Return the checkpoint's generation settings, completed where an old or fine-tuned checkpoint left them out, and language and task."""
+    generation = model.generation_config
+    multilingual = getattr(generation, "is_multilingual", None)
+    if multilingual is None:
+        multilingual = model.config.vocab_size >= 51_865
+        generation.is_multilingual = multilingual
+    if getattr(generation, "no_timestamps_token_id", None) is None:
+        generation.no_timestamps_token_id = _token_id(tokenizer, "<|notimestamps|>")
+    generation.forced_decoder_ids = None
+    generation.return_timestamps = False
+    if not multilingual:
+        if language != "en" or task != "transcribe":
+            raise UserError(f"language: {language!r}, task: {task!r} cannot be set for an English-only model (allowed: 'en', 'transcribe')")
+        return generation, {}
+    if getattr(generation, "lang_to_id", None) is None:
+        generation.lang_to_id = {f"<|{language}|>": _token_id(tokenizer, f"<|{language}|>")}
+    if getattr(generation, "task_to_id", None) is None:
+        generation.task_to_id = {name: _token_id(tokenizer, f"<|{name}|>") for name in ("transcribe", "translate")}
+    if f"<|{language}|>" not in generation.lang_to_id:
+        allowed = ", ".join(sorted(name.strip("<|>") for name in generation.lang_to_id))
+        raise UserError(f"language: {language!r} is unknown to this model (allowed: {allowed})")
+    return generation, {"language": language, "task": task}
