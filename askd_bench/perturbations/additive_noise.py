@@ -14,11 +14,14 @@ from askd_bench.perturbations.levels import NOMINAL_LEVEL_DBFS, amplitude, rms_d
 from askd_bench.perturbations.recordings import bundled, in_folder, random_excerpt
 from askd_bench.types import Realised, Samples
 
-NoiseKind = Literal["white", "pink", "speech-shaped", "room-tone", "hum", "impulsive", "breath", "babble", "music", "folder"]
+NoiseKind = Literal[
+    "white", "pink", "low-frequency", "speech-shaped", "room-tone", "hum", "impulsive", "breath", "babble", "music", "folder"
+]
 
 _GENERATORS = {
     "white": generators.white,
     "pink": generators.pink,
+    "low-frequency": generators.low_frequency,
     "speech-shaped": generators.speech_shaped,
     "room-tone": generators.room_tone,
     "impulsive": generators.impulsive,
@@ -36,8 +39,8 @@ class AdditiveNoise(Perturbation):
     silent clip, `noise_dbfs`, and what was drawn (`talkers`, `noise_file`).
 
     Attributes:
-        noise: white, pink (1/f), speech-shaped (LTASS of Byrne et al. 1994), room-tone (Hoth), mains hum, impulsive, breath,
-            babble (3-7 other speakers), music (bundled excerpts), or folder (the user's recordings).
+        noise: white, pink (1/f), low-frequency (car-like rumble), speech-shaped (LTASS of Byrne et al. 1994), room-tone (Hoth),
+            mains hum, impulsive, breath, babble (3-7 other speakers), music (bundled excerpts), or folder (the user's recordings).
         snr_db: dB; exclusive with `level_dbfs`.
         level_dbfs: rms of the noise in dB relative to full scale, whatever the clip holds.
         talkers: of babble; None draws 3 to 7 for each utterance.

@@ -75,6 +75,19 @@ def speech_shaped(num_samples: int, sampling_rate: int, rng: np.random.Generator
     return _shaped(num_samples, sampling_rate, rng, _from_third_octaves(THIRD_OCTAVES_HZ, LTASS_DB))
 
 
+def low_frequency(num_samples: int, sampling_rate: int, rng: np.random.Generator) -> Noise:
+    """Return Gaussian noise like the rumble in a driving car: power density flat up to 80 Hz, falling by 12 dB an octave above.
+
+    A formula, no recording: it has the slope of car cabins, and nothing of their tones, wind or indicators.
+    """
+
+    def power(frequencies_hz: Noise) -> Noise:
+        rumble: Noise = 1 / (1 + (frequencies_hz / 80.0) ** 4)
+        return rumble
+
+    return _shaped(num_samples, sampling_rate, rng, power)
+
+
 def room_tone(num_samples: int, sampling_rate: int, rng: np.random.Generator) -> Noise:
     """Return Gaussian noise with the spectrum of a quiet office, Hoth noise (`HOTH_DB`)."""
     return _shaped(num_samples, sampling_rate, rng, _from_third_octaves(THIRD_OCTAVES_HZ[2:], HOTH_DB))
