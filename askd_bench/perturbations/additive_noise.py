@@ -50,6 +50,7 @@ class AdditiveNoise(Perturbation):
 
     noise: NoiseKind
     snr_db: float | None = Field(None, ge=-30, le=60)
+    snr_of: Literal["active-speech", "clip"] = "active-speech"
     level_dbfs: float | None = Field(None, ge=-90, le=0)
     talkers: int | None = Field(None, ge=FEWEST_TALKERS, le=MOST_TALKERS)
     mains_hz: Literal[50, 60] = 50
@@ -76,7 +77,8 @@ class AdditiveNoise(Perturbation):
         if level == -math.inf:  # e.g. a one-sample clip at a zero crossing of the hum
             return Perturbed(samples, {"snr_db": None, "snr_clip_db": None, "noise_dbfs": None, **drawn})
         speech = speech_level(samples, sampling_rate=sampling_rate).active_dbfs
-        noise = noise * amplitude(self._target_dbfs(speech) - level)
+        signal = speech if self.snr_of == "active-speech" or speech is None else rms_dbfs(samples)
+        noise = noise * amplitude(self._target_dbfs(signal) - level)
         noise_dbfs = rms_dbfs(noise)
         realised: dict[str, float | int | str | None] = {
             "snr_db": None if speech is None else speech - noise_dbfs,
@@ -86,16 +88,17 @@ class AdditiveNoise(Perturbation):
         }
         return Perturbed((samples + noise).astype(np.float32), realised)
 
-    def _target_dbfs(self, speech_dbfs: float | None) -> float:
+    def _target_dbfs(self, signal_dbfs: float | None) -> float:
         if self.level_dbfs is not None:
             return self.level_dbfs
         assert self.snr_db is not None  # one of the two is always given
-        return (NOMINAL_LEVEL_DBFS if speech_dbfs is None else speech_dbfs) - self.snr_db
+        return (NOMINAL_LEVEL_DBFS if signal_dbfs is None else signal_dbfs) - self.snr_db
 
     def _draw(self, num_samples: int, sampling_rate: int, rng: np.random.Generator, scene: Scene) -> tuple[NDArray[np.float64], Realised]:
         """Return noise of any level and what was drawn to make it."""
-        if self.noise == "babble":
-            samples, talkers = babble(num_samples, sampling_rate, rng, scene=scene, talkers=self.talkers)
+        if self.noise in ("babble", "crosstalk"):
+            wanted = 1 if self.noise == "crosstalk" else self.talkers
+            samples, talkers = babble(num_samples, sampling_rate, rng, scene=scene, talkers=wanted)
             return samples, {"talkers": talkers}
         if self.noise in ("music", "folder"):
             paths = bundled("music") if self.noise == "music" else in_folder(scene.noise_dir, self.category)

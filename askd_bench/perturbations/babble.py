@@ -1,4 +1,4 @@
-"""Babble: several other people talking at once, each at the same active level."""
+"""Other people talking: one (crosstalk) or several at once (babble), each at the same active level."""
 
 from collections.abc import Sequence
 from functools import lru_cache
@@ -67,10 +67,11 @@ def babble(
         sampling_rate: must be 16000 Hz, the rate `read_audio` gives.
         rng: draws voices, order and offset.
         scene: its `talkers` are the pool, its `speaker` is left out.
-        talkers: 3 to 7; None draws the number for each utterance. Fewer where the pool has fewer other speakers, never less than 3.
+        talkers: 1 for crosstalk, 3 to 7; None draws 3 to 7 for each utterance. Fewer where the pool has fewer other speakers, but
+            never less than 3 (1 for crosstalk).
 
     Raises:
-        UserError: fewer than three other speakers in the pool, or another rate.
+        UserError: fewer other speakers in the pool than that, or another rate.
     """
     if sampling_rate != SAMPLING_RATE:
         raise UserError(f"sampling_rate: {sampling_rate} does not work for babble; allowed: {SAMPLING_RATE}")
@@ -78,8 +79,9 @@ def babble(
     for utterance in scene.talkers:
         if voice(utterance) != scene.speaker:
             lines.setdefault(voice(utterance), []).append(utterance)
-    if len(lines) < FEWEST_TALKERS:
-        raise UserError(f"talkers: babble needs {FEWEST_TALKERS} other speakers or more; the pool has {len(lines)}")
+    fewest = 1 if talkers == 1 else FEWEST_TALKERS
+    if len(lines) < fewest:
+        raise UserError(f"talkers: {fewest} other speakers or more are needed; the pool has {len(lines)}")
     wanted = talkers if talkers is not None else int(rng.integers(FEWEST_TALKERS, MOST_TALKERS + 1))
     total = np.zeros(num_samples)
     heard = 0
@@ -90,6 +92,6 @@ def babble(
             heard += 1
         if heard == wanted:
             break
-    if heard < FEWEST_TALKERS:
-        raise UserError(f"talkers: only {heard} of {len(lines)} other speakers have readable speech; babble needs {FEWEST_TALKERS}")
+    if heard < fewest:
+        raise UserError(f"talkers: only {heard} of {len(lines)} other speakers have readable speech; {fewest} or more are needed")
     return total, heard

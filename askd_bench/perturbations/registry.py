@@ -6,31 +6,66 @@ from pydantic import ValidationError
 
 from askd_bench.errors import UserError, unknown_name
 from askd_bench.perturbations.additive_noise import AdditiveNoise
+from askd_bench.perturbations.audiomentations_adapter import PREFIX, AudiomentationsTransform
 from askd_bench.perturbations.base import Perturbation
+from askd_bench.perturbations.distortion import BitDepth, Gain, Mp3, Resample
+from askd_bench.perturbations.far_field import FarField
+from askd_bench.perturbations.filters import Bass, HighPass, LowPass, Treble
+from askd_bench.perturbations.line_tones import AddedLineTone
+from askd_bench.perturbations.measured_room import MeasuredRoom
+from askd_bench.perturbations.modulation import Chorus, Echo, Phaser, Tremolo
+from askd_bench.perturbations.packet_loss import PacketLoss
+from askd_bench.perturbations.telephony import Telephony
+from askd_bench.perturbations.time_scale import Pitch, Speed, Tempo
 
 PERTURBATIONS: Mapping[str, type[Perturbation]] = {
     "additive_noise": AdditiveNoise,
+    "bass": Bass,
+    "bit_depth": BitDepth,
+    "chorus": Chorus,
+    "echo": Echo,
+    "far_field": FarField,
+    "gain": Gain,
+    "high_pass": HighPass,
+    "line_tone": AddedLineTone,
+    "low_pass": LowPass,
+    "measured_room": MeasuredRoom,
+    "mp3": Mp3,
+    "packet_loss": PacketLoss,
+    "phaser": Phaser,
+    "pitch": Pitch,
+    "resample": Resample,
+    "speed": Speed,
+    "telephony": Telephony,
+    "tempo": Tempo,
+    "treble": Treble,
+    "tremolo": Tremolo,
 }
+"""Beside these, `audiomentations.<Transform>` names any transform of audiomentations."""
 
 
 def build_perturbation(name: str, parameters: Mapping[str, object]) -> Perturbation:
     """Return the validated perturbation.
 
     >>> build_perturbation("additive_noise", {"noise": "pink", "snr_db": 10})
-    AdditiveNoise(noise='pink', snr_db=10.0, level_dbfs=None, talkers=None, mains_hz=50, category=None)
+    AdditiveNoise(noise='pink', snr_db=10.0, snr_of='active-speech', level_dbfs=None, talkers=None, mains_hz=50, category=None)
 
     Args:
-        name: a key of `PERTURBATIONS`.
+        name: a key of `PERTURBATIONS`, or `audiomentations.` and a transform's name.
         parameters: its fields.
 
     Raises:
         UserError: unknown name or field, or a value that is not allowed, with what is.
     """
-    if name not in PERTURBATIONS:
+    kind: type[Perturbation]
+    if name.startswith(PREFIX):
+        kind, values = AudiomentationsTransform, {"transform": name.removeprefix(PREFIX), "parameters": dict(parameters)}
+    elif name in PERTURBATIONS:
+        kind, values = PERTURBATIONS[name], dict(parameters)
+    else:
         raise unknown_name("perturbation", name, PERTURBATIONS)
-    kind = PERTURBATIONS[name]
     try:
-        return kind.model_validate(dict(parameters))
+        return kind.model_validate(values)
     except ValidationError as error:
         raise UserError(_first_problem(name, kind, error)) from None
 
