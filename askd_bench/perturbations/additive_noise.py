@@ -15,7 +15,7 @@ from askd_bench.perturbations.recordings import bundled, in_folder, random_excer
 from askd_bench.types import Realised, Samples
 
 NoiseKind = Literal[
-    "white", "pink", "low-frequency", "speech-shaped", "room-tone", "hum", "impulsive", "breath", "babble", "music", "folder"
+    "white", "pink", "low-frequency", "speech-shaped", "room-tone", "hum", "impulsive", "breath", "babble", "crosstalk", "music", "folder"
 ]
 
 _GENERATORS = {
@@ -40,7 +40,8 @@ class AdditiveNoise(Perturbation):
 
     Attributes:
         noise: white, pink (1/f), low-frequency (car-like rumble), speech-shaped (LTASS of Byrne et al. 1994), room-tone (Hoth),
-            mains hum, impulsive, breath, babble (3-7 other speakers), music (bundled excerpts), or folder (the user's recordings).
+            mains hum, impulsive, breath, babble (3-7 other speakers), crosstalk (one), music (bundled excerpts), or folder (the user's
+            recordings).
         snr_db: dB; exclusive with `level_dbfs`.
         level_dbfs: rms of the noise in dB relative to full scale, whatever the clip holds.
         talkers: of babble; None draws 3 to 7 for each utterance.

@@ -58,6 +58,7 @@ def build_perturbation(name: str, parameters: Mapping[str, object]) -> Perturbat
         UserError: unknown name or field, or a value that is not allowed, with what is.
     """
     kind: type[Perturbation]
+    values: dict[str, object]
     if name.startswith(PREFIX):
         kind, values = AudiomentationsTransform, {"transform": name.removeprefix(PREFIX), "parameters": dict(parameters)}
     elif name in PERTURBATIONS:
