@@ -13,8 +13,6 @@ from askd_bench.types import SAMPLING_RATE, Realised, Samples, Utterance
 SEED_RULE = "sha256(suite, version, condition, utterance)/1"
 """Names how perturbations are seeded; part of every signature."""
 
-_FULL_SCALE = 32_767
-
 
 @dataclass(frozen=True, slots=True)
 class Rendered:
@@ -48,10 +46,9 @@ def render(utterance: Utterance, condition: Condition, *, suite: str, version: i
         samples = perturbed.samples
         realised.update(perturbed.realised)
     peak = float(np.max(np.abs(samples), initial=0.0))
-    limit = _FULL_SCALE / 32_768
-    if peak > limit:
-        samples = samples * np.float32(limit / peak)
-        realised["gain_db"] = 20 * float(np.log10(limit / peak))
-    quantised = np.clip(np.round(samples * 32_768), -32_768, _FULL_SCALE).astype("<i2")
+    if peak > 1:
+        samples = samples / np.float32(peak)
+        realised["gain_db"] = -20 * float(np.log10(peak))
+    quantised = np.clip(np.round(samples * 32_768), -32_768, 32_767).astype("<i2")
     rounded = {name: round(value, 5) if isinstance(value, float) else value for name, value in realised.items()}
     return Rendered((quantised / np.float32(32_768)).astype(np.float32), hashlib.sha256(quantised.tobytes()).hexdigest(), rounded)

@@ -1,0 +1,168 @@
+"""The command line: parse, delegate, print. Heavy modules are imported inside the commands, so that `--help` and `list` answer at once."""
+
+import sys
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+
+from askd_bench.errors import UserError
+from askd_bench.models.names import DEFAULT_MODEL
+
+if TYPE_CHECKING:
+    from askd_bench.evaluation.run import CorpusResult
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help="Score speech recognisers, above all distilled students, for robustness and calibration.\n\n"
+    "Start with:  askd-bench run --suite noisy",
+)
+out = Console()
+err = Console(stderr=True)
+
+
+class Listed(StrEnum):
+    """What `list` can list."""
+
+    suites = "suites"
+    conditions = "conditions"
+    corpora = "corpora"
+    models = "models"
+    metrics = "metrics"
+
+
+@app.command()
+def run(
+    suite: Annotated[str, typer.Option(help="Name of a bundled suite (see `list suites`) or a TOML file.")] = "noisy",
+    model: Annotated[str, typer.Option(help="Bundled checkpoint, folder, or Hub id (owner/name[@revision]).")] = DEFAULT_MODEL,
+    corpus: Annotated[
+        list[str] | None,
+        typer.Option(help="Name, manifest.jsonl, folder, or hub:ID[@revision][:config][:split]; may be repeated. [default: the suite's]"),
+    ] = None,
+    output: Annotated[Path, typer.Option(help="Where results go: <output>/<model>/<suite>-v<version>/<corpus>/.")] = Path("results"),
+    conditions: Annotated[
+        list[str] | None, typer.Option(help="Ids, globs (babble-*) or sub-grids (@srb); may be repeated. [default: the suite's short grid]")
+    ] = None,
+    full: Annotated[bool, typer.Option("--full", help="Every condition, every utterance.")] = False,
+    limit: Annotated[
+        int | None, typer.Option(help="Utterances per corpus, a seeded sample over speakers; 0 for all. [default: the suite's]")
+    ] = None,
+    split: Annotated[str, typer.Option(help="test: what is reported; dev: for choosing settings.")] = "test",
+    noise_dir: Annotated[Path | None, typer.Option(help="Your own noise recordings, for conditions that use a folder.")] = None,
+    dtype: Annotated[str, typer.Option(help="auto, float32, bfloat16 or float16.")] = "auto",
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:N or mps.")] = "auto",
+    threads: Annotated[int | None, typer.Option(help="CPU threads of the model. [default: all cores]")] = None,
+    language: Annotated[str, typer.Option(help="Spoken language, for multilingual models.")] = "en",
+    task: Annotated[str, typer.Option(help="transcribe or translate.")] = "transcribe",
+    num_beams: Annotated[int, typer.Option(help="1 is greedy, with confidences; more beams give text alone.")] = 1,
+    batch_size: Annotated[int, typer.Option(help="Clips decoded together.")] = 16,
+    workers: Annotated[int | None, typer.Option(help="Processes that render audio; 0 for none. [default: one per four cores]")] = None,
+    normalizer: Annotated[str, typer.Option(help="Text normaliser of the summary.")] = "whisper-english",
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Discard another run's results that are in the way.")] = False,
+) -> None:
+    """Score a model under a suite's conditions and print the table. Interrupted? The same command goes on where it stopped."""
+    from askd_bench.evaluation.run import run as evaluate  # torch is slow to import
+    from askd_bench.report.progress_bar import ProgressBar
+
+    with ProgressBar(err) as progress:
+        results = evaluate(
+            suite,
+            model,
+            corpus=corpus,
+            output=output,
+            conditions=conditions,
+            full=full,
+            limit=limit,
+            split=split,  # type: ignore[arg-type]  # checked by run
+            noise_dir=noise_dir,
+            dtype=dtype,
+            device=device,
+            threads=threads,
+            language=language,
+            task=task,
+            num_beams=num_beams,
+            batch_size=batch_size,
+            workers=workers,
+            normalizer=normalizer,
+            overwrite=overwrite,
+            progress=progress,
+        )
+    _print_results(results)
+
+
+@app.command("list")
+def list_(
+    what: Annotated[Listed, typer.Argument(help="What to list.")],
+    suite: Annotated[str, typer.Option(help="Whose conditions.")] = "noisy",
+) -> None:
+    """List suites, a suite's conditions, corpora, models or metrics."""
+    from askd_bench.report.listings import LISTINGS, conditions_table
+
+    out.print(conditions_table(suite) if what is Listed.conditions else LISTINGS[what.value]())
+
+
+@app.command()
+def validate(suite: Annotated[Path, typer.Argument(help="A suite file.")]) -> None:
+    """Check a suite file: every key, value and condition; say what is wrong in one line."""
+    from askd_bench.suites import load_suite
+
+    loaded = load_suite(suite)
+    out.print(
+        f"{suite}: valid. {loaded.label}, {len(loaded.conditions)} conditions ({len(loaded.select())} in the default grid), "
+        f"fingerprint {loaded.fingerprint[:16]}",
+        highlight=False,
+    )
+
+
+@app.command()
+def score(
+    result_dir: Annotated[Path, typer.Argument(help="A result directory of `run`.")],
+    normalizer: Annotated[str, typer.Option(help="Text normaliser, or all.")] = "whisper-english",
+) -> None:
+    """Compute the summary again from the rows, without a model, and print the table."""
+    from askd_bench.report.scoring import score_table
+
+    out.print(score_table(result_dir, normalizer))
+
+
+def main() -> None:
+    """Run the command line; bad input is one line on standard error and exit code 2."""
+    import click
+
+    try:
+        sys.exit(app(standalone_mode=False))
+    except UserError as error:
+        _fail(str(error), 2)
+    except click.exceptions.Abort:
+        _fail("interrupted; the same command goes on where it stopped", 130)
+    except click.ClickException as error:
+        _fail(error.format_message(), 2)
+    except KeyboardInterrupt:
+        _fail("interrupted; the same command goes on where it stopped", 130)
+    except BrokenPipeError:
+        sys.exit(141)
+
+
+def _fail(message: str, code: int) -> None:
+    err.print(f"error: {' '.join(message.split())}", style="red", highlight=False, markup=False, soft_wrap=True)
+    sys.exit(code)
+
+
+def _print_results(results: "list[CorpusResult]") -> None:
+    from askd_bench.report.console import LEGEND, headline
+    from askd_bench.report.reference import reference_summaries
+    from askd_bench.results import Result
+
+    for result in results:
+        model, suite = result.signature["model"], result.signature["suite"]
+        title = (
+            f"{model['id']} on {suite['name']}-v{suite['version']}, corpus {result.corpus}"
+            f" ({model['dtype']}, {model['device']}, {model['threads']} threads, batch {result.signature['batch_size']})"
+        )
+        out.print(headline(model["id"], title, result.summary, reference_summaries(Result.open(result.path))))
+    out.print(LEGEND, style="dim")
+    out.print("Rows, signature and summary: " + ", ".join(str(result.path) for result in results), style="dim", soft_wrap=True)

@@ -1,0 +1,29 @@
+"""How a run tells what it is doing."""
+
+from typing import Protocol
+
+
+class Progress(Protocol):
+    """Told of every step; the command line draws a bar from it."""
+
+    def start(self, corpus: str, condition_ids: list[str], utterances: int | None, fitting: int | None) -> None:
+        """A corpus begins: its conditions, its utterances per condition, and those for fitting (None: not known)."""
+
+    def advance(self, condition: str, utterances: int, *, kept: bool) -> None:
+        """Utterances are done; `kept` ones were there from an earlier, interrupted run."""
+
+    def note(self, message: str) -> None:
+        """Something a person should know."""
+
+
+class Silent:
+    """Says nothing."""
+
+    def start(self, corpus: str, condition_ids: list[str], utterances: int | None, fitting: int | None) -> None:
+        """Do nothing."""
+
+    def advance(self, condition: str, utterances: int, *, kept: bool) -> None:
+        """Do nothing."""
+
+    def note(self, message: str) -> None:
+        """Do nothing."""

@@ -1,0 +1,127 @@
+"""Rendering and featurising in worker processes, ahead of the model; results come back in the order of the plan."""
+
+import multiprocessing
+import os
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
+
+from askd_bench.errors import AudioError, UserError
+from askd_bench.evaluation.plan import Batch
+from askd_bench.evaluation.render import render
+from askd_bench.models.base import Frontend
+from askd_bench.perturbations.base import Scene
+from askd_bench.types import SAMPLING_RATE, Realised, Utterance
+
+_AHEAD = 2
+"""Batches in flight for each worker: enough that the model never waits, few enough that memory stays flat."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prepared:
+    """One utterance ready for the model, or the reason why there is none (`error`, and no features)."""
+
+    utterance: Utterance
+    features: NDArray[np.float32] | None
+    duration_s: float
+    audio_sha256: str | None
+    realised: Realised
+    error: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Preparer:
+    """Everything a worker needs, sent to it once."""
+
+    suite: str
+    version: int
+    talkers: Sequence[Utterance]
+    noise_dir: Path | None
+    frontend: Frontend
+
+    def __call__(self, batch: Batch) -> list[Prepared]:
+        """Render and featurise a batch; an utterance whose audio cannot be read becomes an error, the others go on."""
+        return [self._prepare(utterance, batch) for utterance in batch.utterances]
+
+    def _prepare(self, utterance: Utterance, batch: Batch) -> Prepared:
+        scene = Scene(speaker=utterance.speaker, talkers=self.talkers, noise_dir=self.noise_dir)
+        try:
+            rendered = render(utterance, batch.condition, suite=self.suite, version=self.version, scene=scene)
+        except AudioError as error:
+            return Prepared(
+                utterance=utterance,
+                features=None,
+                duration_s=utterance.duration_s or 0.0,
+                audio_sha256=None,
+                realised={},
+                error=str(error),
+            )
+        return Prepared(
+            utterance=utterance,
+            features=self.frontend(rendered.samples),
+            duration_s=len(rendered.samples) / SAMPLING_RATE,
+            audio_sha256=rendered.sha256,
+            realised=rendered.realised,
+            error=None,
+        )
+
+
+def prepare_all(preparer: Preparer, batches: Iterable[Batch], *, workers: int) -> Iterator[tuple[Batch, list[Prepared]]]:
+    """Yield each batch with its prepared utterances, in order.
+
+    Args:
+        preparer: what to do.
+        batches: consumed lazily, a few ahead of what was yielded.
+        workers: processes; 0 prepares in this one, e.g. where processes cannot be started.
+
+    Raises:
+        UserError: bad input that stops the run (a missing noise folder), or a worker that died.
+    """
+    if workers == 0:
+        for batch in batches:
+            yield batch, preparer(batch)
+        return
+    waiting: deque[tuple[Batch, Future[list[Prepared]]]] = deque()
+    source = iter(batches)
+    pool = ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"), initializer=_start, initargs=(preparer,))
+    try:
+        for batch in source:
+            waiting.append((batch, pool.submit(_work, batch)))
+            if len(waiting) > workers * _AHEAD:
+                first, future = waiting.popleft()
+                yield first, future.result()
+        while waiting:
+            first, future = waiting.popleft()
+            yield first, future.result()
+    except BrokenProcessPool:
+        raise UserError(
+            f"workers: {workers} worker processes were asked for and one died, perhaps of too little memory (allowed: fewer, or 0)"
+        ) from None
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)
+
+
+def default_workers() -> int:
+    """Return how many workers suit this machine: one for each four cores, at least one; the model needs the rest."""
+    return max(1, (os.cpu_count() or 1) // 4)
+
+
+_preparer: Preparer | None = None
+
+
+def _start(preparer: Preparer) -> None:
+    global _preparer
+    _preparer = preparer
+    threadpool_limits(1)  # the model's threads need the cores
+
+
+def _work(batch: Batch) -> list[Prepared]:
+    assert _preparer is not None
+    return _preparer(batch)

@@ -1,0 +1,1 @@
+"""From rows and summaries to tables and pictures."""

@@ -1,0 +1,34 @@
+"""Packaged results of reference models, cut to what a run at hand has heard."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from askd_bench.metrics.summary import summarise
+from askd_bench.paths import REFERENCE_RESULTS_DIR
+from askd_bench.results import Result
+from askd_bench.types import Row
+
+
+def reference_summaries(result: Result) -> dict[str, dict[str, Any]]:
+    """Return model -> summary of every packaged result on exactly the audio of `result`.
+
+    A packaged row counts only where condition, utterance and the hash of the audio agree. Models that lack any of the run's rows are left out: figures on
+    unequal audio must not stand side by side.
+    """
+    signature = result.signature()
+    suite = signature["suite"]
+    label = f"{suite['name']}-v{suite['version']}"
+    normalizer = (result.summary() or {}).get("normalizer", {}).get("name")
+    heard = {(row.condition, row.utterance): row.audio_sha256 for row in result.rows() if row.audio_sha256}
+    found: dict[str, dict[str, Any]] = {}
+    for folder in sorted(REFERENCE_RESULTS_DIR.glob(f"*/{label}/{signature['corpus']['name']}")):
+        matching = list(_matching(Result.open(folder), heard))
+        if heard and len(matching) == len(heard):
+            found[folder.parent.parent.name] = summarise(matching, **({"normalizer": normalizer} if normalizer else {}))
+    return found
+
+
+def _matching(reference: Result, heard: dict[tuple[str, str], str | None]) -> Iterator[Row]:
+    for row in reference.rows():
+        if row.audio_sha256 and heard.get((row.condition, row.utterance)) == row.audio_sha256:
+            yield row

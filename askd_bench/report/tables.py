@@ -1,0 +1,29 @@
+"""Summaries as tables of numbers (pandas), from which every printed table is made."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import pandas as pd
+
+from askd_bench.metrics.summary import POOLED
+
+SHOWN = ("wer", "wer_degradation", "cer", "ece", "confident_errors_0.7", "insertion_rate", "hallucination_rate", "rtfx")
+"""The figures of the headline table, as named in summaries."""
+
+
+def condition_table(summary: Mapping[str, Any]) -> pd.DataFrame:
+    """Return one row a condition, in the order of the summary, and a last one that pools them.
+
+    Columns: `condition`, `utterances`, `failed`, and for each metric of the summary `NAME`, `NAME_low`, `NAME_high` (NaN where null).
+    """
+    tables = {**summary["conditions"], POOLED: summary[POOLED]}
+    return pd.DataFrame([_record(name, table) for name, table in tables.items()])
+
+
+def _record(name: str, table: Mapping[str, Any]) -> dict[str, Any]:
+    record: dict[str, Any] = {"condition": name, "utterances": table["n_utterances"], "failed": table["n_errors"]}
+    for metric, estimate in table["metrics"].items():
+        record[metric] = estimate["value"]
+        record[f"{metric}_low"] = estimate["low"]
+        record[f"{metric}_high"] = estimate["high"]
+    return record

@@ -1,0 +1,250 @@
+"""Reading and writing a result directory: `signature.json`, `utterances.jsonl`, `summary.json`.
+
+Rows are the result; the summary is a function of them. Rows are appended batch by batch, and a run that was cut short goes on after its
+last whole batch, so that an interruption changes nothing but timings.
+"""
+
+import gzip
+import json
+import os
+import shutil
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, fields, replace
+from pathlib import Path
+from typing import IO, Any
+
+from askd_bench.errors import UserError
+from askd_bench.metrics.summary import summarise
+from askd_bench.text import DEFAULT_NORMALISER
+from askd_bench.types import Row, Word
+
+SCHEMA_VERSION = 1
+ROWS_FILE = "utterances.jsonl"
+SIGNATURE_FILE = "signature.json"
+SUMMARY_FILE = "summary.json"
+_DIGITS = 5
+_ROW_FIELDS = tuple(field.name for field in fields(Row))
+
+Key = tuple[str, str]
+"""(condition, utterance): what a row is of."""
+
+
+def row_to_json(row: Row) -> str:
+    """Return a row as one line of JSON: keys in the order of `Row`, floats rounded to 5 digits, words as [text, confidence] pairs.
+
+    >>> row = Row(condition="clean", utterance="u1", reference="yes", hypothesis="Yes.", duration_s=1.0)
+    >>> row_to_json(row)[:80]
+    '{"condition":"clean","utterance":"u1","reference":"yes","hypothesis":"Yes.","dur'
+    """
+    record = {name: getattr(row, name) for name in _ROW_FIELDS}
+    record["words"] = [[word.text, word.confidence] for word in row.words]
+    record["tempered_logprobs"] = {str(temperature): values for temperature, values in row.tempered_logprobs.items()}
+    return json.dumps(_rounded(record), ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+
+
+def row_from_json(line: str) -> Row:
+    """Read a row back.
+
+    Raises:
+        UserError: the line is not a row of this schema.
+    """
+    try:
+        record = json.loads(line)
+        record["words"] = tuple(Word(text, confidence) for text, confidence in record.get("words", ()))
+        record["tempered_logprobs"] = {float(t): tuple(values) for t, values in record.get("tempered_logprobs", {}).items()}
+        for name in ("word_tokens", "token_logprobs", "token_entropies"):
+            record[name] = tuple(record.get(name, ()))
+        return Row(**record)
+    except (ValueError, TypeError, AttributeError, KeyError) as error:
+        raise UserError(f"{ROWS_FILE}: not a row of schema {SCHEMA_VERSION}: {error}: {line[:60]!r}") from None
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """A result directory that has a signature and rows."""
+
+    path: Path
+
+    @classmethod
+    def open(cls, path: Path | str) -> "Result":
+        """Open a result directory.
+
+        Raises:
+            UserError: it is none.
+        """
+        result = cls(Path(path))
+        if not result.path.is_dir():
+            raise UserError(f"result_dir: {str(path)!r} is not a folder (allowed: a folder with {SIGNATURE_FILE} and {ROWS_FILE})")
+        for needed, there in ((SIGNATURE_FILE, (result.path / SIGNATURE_FILE).is_file()), (ROWS_FILE, result.rows_file() is not None)):
+            if not there:
+                nested = sorted(str(p.parent.relative_to(result.path)) for p in result.path.glob(f"**/{SIGNATURE_FILE}"))[:3]
+                hint = f"; inside it are {', '.join(nested)}" if nested else ""
+                raise UserError(f"result_dir: {str(path)!r} has no {needed} (allowed: one result directory{hint})")
+        return result
+
+    def rows_file(self) -> Path | None:
+        """Return the file of rows, compressed or not; None where there is none."""
+        candidates = (self.path / ROWS_FILE, self.path / f"{ROWS_FILE}.gz")
+        return next((file for file in candidates if file.is_file()), None)
+
+    def signature(self) -> dict[str, Any]:
+        """Return the parsed signature."""
+        return _read_json(self.path / SIGNATURE_FILE)
+
+    def summary(self) -> dict[str, Any] | None:
+        """Return the stored summary; None where the run has not ended."""
+        return _read_json(self.path / SUMMARY_FILE) if (self.path / SUMMARY_FILE).is_file() else None
+
+    def rows(self) -> Iterator[Row]:
+        """Yield the rows, streaming."""
+        file = self.rows_file()
+        if file is None:
+            return
+        with _open_text(file) as lines:
+            for line in lines:
+                yield row_from_json(line)
+
+    def write_summary(self, normalizer: str = DEFAULT_NORMALISER) -> dict[str, Any]:
+        """Compute the summary from the rows, store it, and return it."""
+        summary = summarise(self.rows(), normalizer=normalizer)
+        write_json(self.path / SUMMARY_FILE, summary)
+        return summary
+
+
+class RowStore:
+    """The rows of a run under way. Use it as a context manager: leaving it closes the file, rows stay."""
+
+    def __init__(self, path: Path, signature: Mapping[str, Any]) -> None:
+        """Prepare a directory for a run: new, or a run with the very same signature that may be continued.
+
+        Raises:
+            UserError: the directory holds other results, or cannot be written.
+        """
+        self.path = path
+        self._rows = path / ROWS_FILE
+        self._file: IO[str] | None = None
+        existing = path / SIGNATURE_FILE
+        if existing.is_file():
+            different = differences(_read_json(existing), signature)
+            if different:
+                shown = "; ".join(different[:3]) + ("; ..." if len(different) > 3 else "")
+                raise UserError(f"output: {str(path)!r} holds another run's results ({shown}); allowed: --overwrite, or another --output")
+        try:
+            path.mkdir(parents=True, exist_ok=True)
+            write_json(existing, signature)
+        except OSError as error:
+            raise UserError(f"output: {str(path)!r} cannot be written: {error.strerror}") from None
+
+    def keep_whole_batches(self, batches: Iterable[Sequence[Key]]) -> int:
+        """Drop what an interruption left unfinished and return how many batches of the plan are done.
+
+        Rows are kept up to the end of the last batch that is whole and in the plan's order. If rows are still to come, the kept ones lose
+        their timings: a run in two parts has no fair speed.
+        """
+        if not self._rows.is_file():
+            return 0
+        whole, rows_kept, finished = 0, 0, True
+        with self._rows.open(encoding="utf-8", newline="\n") as lines:
+            for batch in batches:
+                if [_key(lines.readline()) for _ in batch] != list(batch):
+                    finished = False
+                    break
+                whole, rows_kept = whole + 1, rows_kept + len(batch)
+            finished = finished and not lines.readline()
+        if not finished:
+            self._rewrite(rows_kept)
+        return whole
+
+    def _rewrite(self, rows_kept: int) -> None:
+        temporary = self._rows.with_suffix(".tmp")
+        with self._rows.open(encoding="utf-8", newline="\n") as lines, temporary.open("w", encoding="utf-8", newline="\n") as out:
+            for _ in range(rows_kept):
+                out.write(row_to_json(replace(row_from_json(lines.readline()), decode_s=None)) + "\n")
+        temporary.replace(self._rows)
+
+    def append(self, rows: Iterable[Row]) -> None:
+        """Write the rows of one batch and flush them."""
+        if self._file is None:
+            self._file = self._rows.open("a", encoding="utf-8", newline="\n")
+        self._file.write("".join(row_to_json(row) + "\n" for row in rows))
+        self._file.flush()
+
+    def __enter__(self) -> "RowStore":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._file is not None:
+            self._file.close()
+            self._file = None
+
+
+def differences(old: Mapping[str, Any], new: Mapping[str, Any], prefix: str = "") -> list[str]:
+    """Return `key: old -> new` for every entry in which two signatures differ."""
+    found = []
+    for key in sorted({*old, *new}):
+        before, after = old.get(key), new.get(key)
+        if isinstance(before, Mapping) and isinstance(after, Mapping):
+            found += differences(before, after, f"{prefix}{key}.")
+        elif before != after:
+            found.append(f"{prefix}{key}: {_short(before)} -> {_short(after)}")
+    return found
+
+
+def discard(path: Path) -> None:
+    """Remove a result directory, and nothing that is not one."""
+    if (path / SIGNATURE_FILE).is_file():
+        shutil.rmtree(path)
+
+
+def write_json(path: Path, content: Mapping[str, Any]) -> None:
+    """Write JSON whole or not at all."""
+    temporary = path.with_name(f"{path.name}.tmp")
+    temporary.write_text(json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False) + "\n", encoding="utf-8")
+    os.replace(temporary, path)
+
+
+def signature_of(card: Any) -> dict[str, Any]:
+    """Return a dataclass as plain JSON values, as it will be read back."""
+    plain: dict[str, Any] = json.loads(json.dumps(asdict(card)))
+    return plain
+
+
+def _open_text(file: Path) -> IO[str]:
+    if file.suffix == ".gz":
+        return gzip.open(file, "rt", encoding="utf-8", newline="\n")
+    return file.open(encoding="utf-8", newline="\n")
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise UserError(f"{path}: not valid JSON: {error}") from None
+    if not isinstance(content, dict):
+        raise UserError(f"{path}: not a JSON object")
+    return content
+
+
+def _key(line: str) -> Key | None:
+    if not line.endswith("\n"):
+        return None
+    try:
+        row = row_from_json(line)
+    except UserError:
+        return None
+    return row.condition, row.utterance
+
+
+def _rounded(value: Any) -> Any:
+    if isinstance(value, float):
+        return round(value, _DIGITS) + 0.0
+    if isinstance(value, Mapping):
+        return {key: _rounded(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_rounded(item) for item in value]
+    return value
+
+
+def _short(value: Any) -> str:
+    text = json.dumps(value, ensure_ascii=False)
+    return text if len(text) <= 40 else text[:37] + "..."
