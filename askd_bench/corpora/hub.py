@@ -13,7 +13,7 @@ from askd_bench.errors import UserError
 from askd_bench.types import Utterance
 
 if TYPE_CHECKING:
-    from datasets import Features, IterableDataset
+    from datasets import Audio, Features, IterableDataset
 
 PARQUET_REVISION = "refs/convert/parquet"
 """The branch on which the hub keeps a parquet copy of datasets that were made by a script, which `datasets` 4 and later refuse to run."""
@@ -139,7 +139,7 @@ class HubCorpus(Corpus):
         text = row.get(self.columns.text or "")
         return Utterance(
             id=name,
-            audio=_encoded(row.get(self.columns.audio or "")),
+            audio=_encoded(row.get(self.columns.audio or ""), local=self.hub.is_local),
             reference="" if text is None else str(text),
             duration_s=float(duration) if isinstance(duration, int | float) else None,
             speaker=_label(row, self.columns.speaker, features),
@@ -215,19 +215,17 @@ def _with_config_and_split(source: HubSource) -> HubSource:
 def _splits(source: HubSource) -> list[str]:
     """Return the names of the splits; none where the folder asked for holds no data."""
     from datasets import get_dataset_split_names
-    from datasets.data_files import EmptyDatasetError
-    from datasets.exceptions import DataFilesNotFoundError
 
     try:
         return list(get_dataset_split_names(source.id, source.config, revision=source.revision, data_dir=source.data_dir))
-    except (DataFilesNotFoundError, EmptyDatasetError, NotADirectoryError):
+    except (FileNotFoundError, NotADirectoryError):
         if source.data_dir is None:
             raise
         return []
 
 
 def _stream(source: HubSource, columns: Columns, *, with_audio: bool) -> "IterableDataset":
-    from datasets import Audio, load_dataset
+    from datasets import load_dataset
 
     place = {"path": source.id, "name": source.config, "data_dir": source.data_dir, "split": source.split, "revision": source.revision}
     if not with_audio:
@@ -237,8 +235,20 @@ def _stream(source: HubSource, columns: Columns, *, with_audio: bool) -> "Iterab
         except ValueError:  # not parquet: its builder knows no such option
             pass
     dataset = load_dataset(**place, streaming=True)
-    # Left to itself, datasets decodes with torchcodec.
-    return dataset.cast_column(columns.audio, Audio(decode=False)) if columns.audio else dataset
+    return dataset.cast_column(columns.audio, _undecoded_audio()) if columns.audio else dataset
+
+
+def _undecoded_audio() -> "Audio":
+    """Return an audio feature that passes files and bytes along; the library's own imports torchcodec to decode, and even to encode."""
+    from datasets import Audio
+
+    class UndecodedAudio(Audio):  # type: ignore[misc]  # datasets has no types
+        def encode_example(self, value: Any) -> dict[str, Any]:
+            if isinstance(value, Mapping):
+                return {"bytes": value.get("bytes"), "path": value.get("path")}
+            return {"bytes": value, "path": None} if isinstance(value, bytes) else {"bytes": None, "path": str(value)}
+
+    return UndecodedAudio(decode=False)
 
 
 def _columns(features: "Features | None", asked: Columns, source: HubSource) -> Columns:
@@ -260,18 +270,18 @@ def _columns(features: "Features | None", asked: Columns, source: HubSource) -> 
     return Columns(**found)
 
 
-def _encoded(cell: Mapping[str, Any] | None) -> Path | bytes:
-    if not cell:
-        return b""
-    content, path = cell.get("bytes"), cell.get("path")
+def _encoded(cell: Mapping[str, Any] | None, *, local: bool) -> Path | bytes:
+    """Return an audio cell's bytes, or its path if the dataset is local; nothing where a remote one points elsewhere than the hub."""
+    content, path = (cell.get("bytes"), cell.get("path") or "") if cell else (None, "")
     if content:
         return bytes(content)
-    if path and "://" in path:  # a file on the hub, or inside an archive
+    container = path.rpartition("::")[2]
+    if "://" in path and (local or container.startswith("hf://")):  # a file on the hub, or inside an archive
         import fsspec  # type: ignore[import-untyped]
 
         with fsspec.open(path, "rb") as file:
             return bytes(file.read())
-    return Path(path) if path else b""
+    return Path(path) if path and local else b""
 
 
 def _label(row: Mapping[str, Any], column: str | None, features: "Features | None") -> str | None:
@@ -284,5 +294,6 @@ def _label(row: Mapping[str, Any], column: str | None, features: "Features | Non
     return (", ".join(map(str, value)) if isinstance(value, list) else str(value)) or None
 
 
-def _one_line(error: Exception) -> str:
-    return " ".join((str(error) or type(error).__name__).split())[:300]
+def _one_line(error: BaseException) -> str:
+    because = f" ({_one_line(error.__cause__)})" if error.__cause__ else ""
+    return f"{' '.join((str(error) or type(error).__name__).split())[:300]}{because}"

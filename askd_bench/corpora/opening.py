@@ -1,6 +1,7 @@
 """The one door to speech: `open_corpus` for whatever `--corpus` names, `list_corpora` for the names that are known."""
 
 import difflib
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,8 +29,8 @@ class CorpusEntry:
 
 def list_corpora() -> Sequence[CorpusEntry]:
     """Return the bundled corpora, then the declared ones, each by name. Reads only their TOML files."""
-    bundled = [read_about(file) for file in sorted(CORPORA_DIR.glob(f"*/{ABOUT_FILE}"))]
-    declared = [read_declaration(file) for file in sorted(DECLARED_DIR.glob("*.toml"))]
+    bundled = [read_about(file) for file in _bundled().values()]
+    declared = [read_declaration(file) for file in _declared().values()]
     return [
         *(CorpusEntry(name=about["name"], kind="bundled", description=about["description"], licence=about["licence"]) for about in bundled),
         *(CorpusEntry(name=one.name, kind="hub", description=one.description, licence=one.licence) for one in declared),
@@ -55,22 +56,30 @@ def open_corpus(spec: str) -> Corpus:
             return open_hub(source)
         except UserError as error:
             raise UserError(f"{error}{_declared_near(source)}") from error
-    if (CORPORA_DIR / spec / ABOUT_FILE).is_file() and spec == Path(spec).name:
-        return open_files(CORPORA_DIR / spec, source=spec)
-    if (DECLARED_DIR / f"{spec}.toml").is_file() and spec == Path(spec).name:
-        return read_declaration(DECLARED_DIR / f"{spec}.toml").open()
+    if spec in (bundled := _bundled()):
+        return open_files(bundled[spec].parent, source=spec)
+    if spec in (declared := _declared()):
+        return read_declaration(declared[spec]).open()
     path = Path(spec)
-    if spec and path.exists():
+    if os.path.exists(spec):  # Path.exists raises where the name is too long
         return open_files(path)
     if path.suffix.lower() in {".jsonl", ".json", ".csv"}:
         raise UserError(f"corpus: {spec} does not exist")
     if "/" in spec:
         raise UserError(f"corpus: {spec!r} is no file or folder here; for a Hugging Face dataset write {HUB_PREFIX}{spec}")
-    raise unknown_name("corpus", spec, (entry.name for entry in list_corpora()))
+    raise unknown_name("corpus", spec, [*bundled, *declared])
+
+
+def _bundled() -> dict[str, Path]:
+    return {file.parent.name: file for file in sorted(CORPORA_DIR.glob(f"*/{ABOUT_FILE}"))}
+
+
+def _declared() -> dict[str, Path]:
+    return {file.stem: file for file in sorted(DECLARED_DIR.glob("*.toml"), key=lambda file: file.stem)}
 
 
 def _declared_near(source: HubSource) -> str:
-    declared = [read_declaration(file) for file in sorted(DECLARED_DIR.glob("*.toml"))]
+    declared = [read_declaration(file) for file in _declared().values()]
     near = difflib.get_close_matches(source.id, {one.hub_id for one in declared}, n=2, cutoff=0.6)
     names = [one.name for one in declared if one.hub_id in near]
     return f" (declared corpora like it: {', '.join(names)})" if names else ""
