@@ -1,6 +1,6 @@
 """Minimal edit alignment of words, the base of every count."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -20,7 +20,7 @@ class AlignedWord:
     hypothesis: int | None
 
 
-def align(*, reference: Sequence[str], hypothesis: Sequence[str]) -> Iterator[AlignedWord]:
+def align(*, reference: Sequence[Hashable], hypothesis: Sequence[Hashable]) -> Iterator[AlignedWord]:
     """Yield a minimal-edit alignment in order: all of substitution, deletion and insertion cost 1.
 
     Several alignments can be minimal; the one taken is rapidfuzz's, the same as jiwer's. The number of errors does not depend on the
@@ -42,7 +42,7 @@ def align(*, reference: Sequence[str], hypothesis: Sequence[str]) -> Iterator[Al
                 yield AlignedWord("insertion", None, j)
 
 
-def count_errors(*, reference: Sequence[str], hypothesis: Sequence[str]) -> ErrorCounts:
+def count_errors(*, reference: Sequence[Hashable], hypothesis: Sequence[Hashable]) -> ErrorCounts:
     """Count hits and errors between two sequences: lists of words for WER, strings (sequences of characters, spaces included) for CER.
 
     >>> count_errors(reference="the cat sat".split(), hypothesis="the hat sat down".split())

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from askd_bench.metrics.scoring import Scored
+from askd_bench.metrics.scored import Scored
 
 Array = NDArray[np.float64]
 Sums = Mapping[str, Array]
@@ -40,20 +40,24 @@ class Clusters:
     kind: str
 
 
-def clusters_of(scored: Scored) -> Clusters:
+def cluster_by(speaker: NDArray[np.str_], utterance: NDArray[np.str_]) -> Clusters:
     """Cluster by speaker where at least `MIN_SPEAKERS` are known, else by utterance.
 
     The same utterance in several conditions is one cluster, so that statistics of different conditions are resampled together (paired).
-    Utterances of an unknown speaker are their own clusters. Clusters are numbered in sorted order: the order of rows does not matter.
+    Utterances of an unknown speaker ("") are their own clusters. Clusters are numbered in sorted order: the order of rows does not matter.
     """
-    speakers = len(np.unique(scored.speaker[scored.speaker != ""]))
-    if speakers >= MIN_SPEAKERS:
-        names = np.where(scored.speaker != "", np.char.add("s:", scored.speaker), np.char.add("u:", scored.utterance))
+    if len(np.unique(speaker[speaker != ""])) >= MIN_SPEAKERS:
+        names = np.where(speaker != "", np.char.add("s:", speaker), np.char.add("u:", utterance))
         kind = "speaker"
     else:
-        names, kind = scored.utterance, "utterance"
+        names, kind = utterance, "utterance"
     unique, index = np.unique(names, return_inverse=True)
     return Clusters(index.astype(np.int64), len(unique), kind)
+
+
+def clusters_of(scored: Scored) -> Clusters:
+    """Cluster scored utterances: see `cluster_by`."""
+    return cluster_by(scored.speaker, scored.utterance)
 
 
 @dataclass(frozen=True, slots=True)

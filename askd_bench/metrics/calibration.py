@@ -34,7 +34,7 @@ from numpy.typing import NDArray
 from askd_bench.errors import UserError
 from askd_bench.metrics.bootstrap import Array, Formula, Sums, ratio
 from askd_bench.metrics.metric import Metric, Statistics, ratio_of
-from askd_bench.metrics.scoring import Ragged, Scored
+from askd_bench.metrics.scored import Ragged, Scored
 
 BINS = 15
 MIN_ITEMS = 300

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from rapidfuzz.distance import Levenshtein
 
 from askd_bench.errors import unknown_name
+from askd_bench.text import Normaliser
 from askd_bench.types import Row
 
 Aggregation = Callable[[Sequence[float]], float]
@@ -52,6 +53,26 @@ def word_confidences(row: Row, *, aggregation: str = DEFAULT_AGGREGATION, temper
     if aggregation == DEFAULT_AGGREGATION and temperature == 1.0:
         return [math.nan if word.confidence is None else word.confidence for word in row.words]
     return missing
+
+
+def scored_confidences(
+    row: Row, *, hypothesis_words: Sequence[str], normalise: Normaliser, aggregation: str = DEFAULT_AGGREGATION, temperature: float = 1.0
+) -> list[float]:
+    """Return the confidence of each normalised hypothesis word: the lowest among the raw words it came from, NaN where one is unknown."""
+    if not row.words:
+        return [math.nan] * len(hypothesis_words)
+    pieces = [normalise(word.text).split() for word in row.words]
+    sources = source_words(pieces=pieces, normalised=hypothesis_words)
+    return lowest(word_confidences(row, aggregation=aggregation, temperature=temperature), sources)
+
+
+def lowest(confidences: Sequence[float], sources: Sequence[Sequence[int]]) -> list[float]:
+    """Return the lowest of the confidences each entry of `sources` points at, NaN where one of them is NaN or there is none."""
+    # min() with a NaN depends on the order, hence the check
+    return [
+        min(confidences[i] for i in source) if source and not any(math.isnan(confidences[i]) for i in source) else math.nan
+        for source in sources
+    ]
 
 
 def source_words(*, pieces: Sequence[Sequence[str]], normalised: Sequence[str]) -> list[tuple[int, ...]]:

@@ -1,20 +1,18 @@
-"""One pass over rows: each utterance is normalised and aligned once; what is left are arrays that every metric is a function of."""
+"""One pass over rows: each utterance is normalised and aligned once; numbers are all that is kept."""
 
 import math
 import re
 import zlib
 from array import array
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, fields, replace
 from functools import lru_cache
-from typing import Any, Self
 
 import numpy as np
-from numpy.typing import NDArray
 
 from askd_bench.errors import UserError
 from askd_bench.metrics.alignment import align, count_errors
-from askd_bench.metrics.confidence import DEFAULT_AGGREGATION, check_aggregation, source_words, word_confidences
+from askd_bench.metrics.confidence import DEFAULT_AGGREGATION, check_aggregation, lowest, source_words, word_confidences
+from askd_bench.metrics.scored import Ragged, Scored
 from askd_bench.text import DEFAULT_NORMALISER, Normaliser, normaliser
 from askd_bench.types import ErrorCounts, Row
 
@@ -23,108 +21,6 @@ LOOP_ORDER = 5
 
 _BRACKETED = re.compile(r"\[[^\]]*\]|\([^)]*\)|<[^>]*>|\*[^*]+\*|♪[^♪]*♪?")
 _WORD_EDGES = ".,!?;:…\"'“”‘’-"
-
-
-@dataclass(frozen=True, slots=True)
-class Ragged:
-    """Items (words or tokens) of many utterances: one entry an item, in utterance order.
-
-    Attributes:
-        utterance: int64, shape (num_items,), the utterance's position in `Scored`.
-        correct: bool, shape (num_items,).
-        confidence: float64, shape (num_items,), in [0, 1], NaN where the runtime gives none.
-        tempered: temperature -> float64 (num_items,), the confidence had the logits been divided by it; empty where not stored.
-    """
-
-    utterance: NDArray[np.int64]
-    correct: NDArray[np.bool_]
-    confidence: NDArray[np.float64]
-    tempered: dict[float, NDArray[np.float64]]
-
-    def select(self, keep: NDArray[np.bool_]) -> "Ragged":
-        """Keep the items of the kept utterances (`keep`: bool, one an utterance) and renumber them."""
-        items = keep[self.utterance]
-        renumbered = (np.cumsum(keep) - 1)[self.utterance[items]]
-        return Ragged(renumbered, self.correct[items], self.confidence[items], {t: c[items] for t, c in self.tempered.items()})
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Scored:
-    """Sufficient statistics of n utterances; each array has shape (n,) unless said otherwise.
-
-    An utterance without hypothesis (`failed`) has zero counts everywhere but in `reference_words` and `reference_chars`; it enters no rate,
-    and its number is reported beside every table.
-
-    Attributes:
-        normalizer: name of the normaliser.
-        condition, utterance, speaker, group: str; "" for unknown speaker or group.
-        dev: bool, the utterance serves for fitting only.
-        failed: bool, no hypothesis.
-        duration_s: float64, seconds of audio. decode_s: float64, NaN where there is no valid timing. batch: int64.
-        hits, substitutions, deletions, insertions: int64, words. char_*: the same for characters of the normalised text, spaces included.
-        reference_words, reference_chars: int64, of the normalised reference, failed utterances included.
-        disjoint: bool, there is a hypothesis and no word of it occurs in the reference (normalised).
-        loops: int64, repeated 5-grams of the raw hypothesis beyond those of the raw reference.
-        raw_words: int64, white-space separated words of the raw hypothesis. bracketed_words: int64, those of them in brackets, *..* or
-        notes. text_bytes, compressed_bytes: int64, UTF-8 bytes of the raw hypothesis before and after zlib.
-        utterance_confidence: float64 in [0, 1], exp(mean token log-probability), NaN where there are no tokens.
-        words: one item per normalised hypothesis word; correct = aligned with an equal reference word.
-        tokens: one item per token of a raw word that has a verdict; correct = every scored word that comes from its raw word is.
-    """
-
-    normalizer: str
-    condition: NDArray[np.str_]
-    utterance: NDArray[np.str_]
-    speaker: NDArray[np.str_]
-    group: NDArray[np.str_]
-    dev: NDArray[np.bool_]
-    failed: NDArray[np.bool_]
-    duration_s: NDArray[np.float64]
-    decode_s: NDArray[np.float64]
-    batch: NDArray[np.int64]
-    hits: NDArray[np.int64]
-    substitutions: NDArray[np.int64]
-    deletions: NDArray[np.int64]
-    insertions: NDArray[np.int64]
-    char_hits: NDArray[np.int64]
-    char_substitutions: NDArray[np.int64]
-    char_deletions: NDArray[np.int64]
-    char_insertions: NDArray[np.int64]
-    reference_words: NDArray[np.int64]
-    reference_chars: NDArray[np.int64]
-    disjoint: NDArray[np.bool_]
-    loops: NDArray[np.int64]
-    raw_words: NDArray[np.int64]
-    bracketed_words: NDArray[np.int64]
-    text_bytes: NDArray[np.int64]
-    compressed_bytes: NDArray[np.int64]
-    utterance_confidence: NDArray[np.float64]
-    words: Ragged
-    tokens: Ragged
-
-    def __len__(self) -> int:
-        return len(self.condition)
-
-    @property
-    def errors(self) -> NDArray[np.int64]:
-        """Word errors of each utterance."""
-        return self.substitutions + self.deletions + self.insertions
-
-    @property
-    def hypothesis_words(self) -> NDArray[np.int64]:
-        """Normalised hypothesis words of each utterance."""
-        return self.hits + self.substitutions + self.insertions
-
-    def select(self, keep: NDArray[np.bool_]) -> Self:
-        """Return the utterances where `keep` (bool, shape (n,)) is true."""
-        changes: dict[str, Any] = {}
-        for field in fields(self):
-            value = getattr(self, field.name)
-            if isinstance(value, np.ndarray):
-                changes[field.name] = value[keep]
-            elif isinstance(value, Ragged):
-                changes[field.name] = value.select(keep)
-        return replace(self, **changes)
 
 
 def score(rows: Iterable[Row], *, normalizer: str = DEFAULT_NORMALISER, aggregation: str = DEFAULT_AGGREGATION) -> Scored:
@@ -253,17 +149,12 @@ class _Scorer:
         pieces = [self.normalise(word.text).split() for word in row.words]
         sources = source_words(pieces=pieces, normalised=hypothesis_words)
 
-        def lowest(confidences: Sequence[float]) -> list[float]:
-            # min() with a NaN depends on the order: one unknown part makes the word unknown
-            return [
-                math.nan if any(math.isnan(confidences[i]) for i in source) or not source else min(confidences[i] for i in source)
-                for source in sources
-            ]
-
         tempered = {
-            t: lowest(word_confidences(row, aggregation=self.aggregation, temperature=t)) for t in row.tempered_logprobs if t != 1.0
+            t: lowest(word_confidences(row, aggregation=self.aggregation, temperature=t), sources)
+            for t in row.tempered_logprobs
+            if t != 1.0
         }
-        self.words.add(index, correct, lowest(word_confidences(row, aggregation=self.aggregation)), tempered)
+        self.words.add(index, correct, lowest(word_confidences(row, aggregation=self.aggregation), sources), tempered)
 
         verdict: dict[int, bool] = {}
         for source, right in zip(sources, correct, strict=True):
@@ -300,6 +191,7 @@ class _Scorer:
         }  # fmt: skip
         return Scored(
             normalizer=self.normalizer,
+            aggregation=self.aggregation,
             condition=np.array(self.names["condition"], np.str_),
             utterance=np.array(self.names["utterance"], np.str_),
             speaker=np.array(self.names["speaker"], np.str_),

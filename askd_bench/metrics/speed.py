@@ -16,7 +16,7 @@ import numpy as np
 from askd_bench.errors import UserError
 from askd_bench.metrics.bootstrap import Array, Sums, ratio
 from askd_bench.metrics.metric import Metric, Statistics
-from askd_bench.metrics.scoring import Scored
+from askd_bench.metrics.scored import Scored
 
 
 def statistics(scored: Scored) -> Statistics:

@@ -1,22 +1,30 @@
 """All figures of a result as one JSON-ready dict: per condition and pooled, each with interval, n, and the reason where it is null."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from askd_bench.metrics import calibration, hallucination, speed, word_errors
+from askd_bench.errors import UserError
+from askd_bench.metrics import calibration, hallucination, robustness, selective, speed, word_errors
 from askd_bench.metrics.bootstrap import LEVEL, RESAMPLES, Clusters, clusters_of, resample
 from askd_bench.metrics.confidence import DEFAULT_AGGREGATION
+from askd_bench.metrics.estimate import Estimate, rounded
 from askd_bench.metrics.metric import Metric, Statistics
-from askd_bench.metrics.scoring import Scored, score
+from askd_bench.metrics.scored import Scored
+from askd_bench.metrics.scoring import score
+from askd_bench.metrics.temperature import at_temperature, fit_temperature
 from askd_bench.text import DEFAULT_NORMALISER, NORMALISERS
 from askd_bench.types import Row
 
 BINNED_RESAMPLES = 2_000
-"""Resamples for calibration, whose statistics are about 400 columns wide: the ends of the interval are then good to 3 % of its width."""
+"""Resamples for calibration, whose statistics are some hundred columns wide: the ends of the interval are then good to 3 % of its width."""
 
 POOLED = "pooled"
+_CALIBRATED = ("ece", "ece_equal_mass", "nll", "overconfidence_gap", "confident_errors_0.7")
+"""What is reported again after temperature scaling."""
 
 
 def summarise(
@@ -32,68 +40,121 @@ def summarise(
     What is reported are the "test" utterances; "dev" ones serve to fit the temperature. With dev utterances only, these are reported and
     `split` says "dev": such figures are for choosing settings, not for claims.
 
+    Args:
+        rows: of one result, in any order.
+        normalizer: name of the text normaliser.
+        aggregation: how a word's confidence follows from its tokens.
+        resamples: of the bootstrap; calibration takes at most `BINNED_RESAMPLES`.
+        seed: of the bootstrap.
+
     Raises:
-        UserError: unknown normaliser or aggregation; an utterance that occurs twice in a condition.
+        UserError: no rows; unknown normaliser or aggregation; an utterance that occurs twice in a condition.
     """
-    return summarise_scored(
-        score(rows, normalizer=normalizer, aggregation=aggregation), aggregation=aggregation, resamples=resamples, seed=seed
-    )
+    return summarise_scored(score(rows, normalizer=normalizer, aggregation=aggregation), resamples=resamples, seed=seed)
 
 
-def summarise_scored(
-    scored: Scored, *, aggregation: str = DEFAULT_AGGREGATION, resamples: int = RESAMPLES, seed: int = 0
-) -> dict[str, Any]:
-    """Do the same from scored rows."""
+def summarise_scored(scored: Scored, *, resamples: int = RESAMPLES, seed: int = 0) -> dict[str, Any]:
+    """Do the same from scored rows, for those who need both."""
+    if not len(scored):
+        raise UserError("rows: there are none; at least one is needed")
     has_test = bool(np.any(~scored.dev))
+    fit = fit_temperature(scored)
     reported = scored.select(~scored.dev) if has_test else scored
     clusters = clusters_of(reported)
+    temperature = fit.temperature if has_test else None
     conditions = [str(name) for name in np.unique(reported.condition)]
+    keeps = {name: reported.condition == name for name in conditions}
     options = {"resamples": resamples, "seed": seed}
+    tables = {name: _table(reported, keep, clusters, temperature, **options) for name, keep in keeps.items()}
+    pooled = _table(reported, np.ones(len(reported), np.bool_), clusters, temperature, **options)
+    for name in conditions:
+        if name != robustness.CLEAN:
+            tables[name]["metrics"] |= _estimates(robustness.METRICS, robustness.statistics(reported, name), clusters, **options)
+    degraded = {name: tables[name]["metrics"]["wer"]["value"] for name in conditions if name != robustness.CLEAN}
     return {
         "normalizer": {"name": scored.normalizer, "version": NORMALISERS[scored.normalizer]},
-        "word_confidence": aggregation,
+        "word_confidence": scored.aggregation,
         "split": "test" if has_test else "dev",
         "intervals": {
             "level": LEVEL,
             "resamples": resamples,
-            "binned_resamples": min(resamples, BINNED_RESAMPLES),
+            "calibration_resamples": min(resamples, BINNED_RESAMPLES),
             "seed": seed,
             "resampled": clusters.kind,
             "clusters": clusters.count,
             "speaks_for": "new speakers of this kind" if clusters.kind == "speaker" else "new utterances of these speakers",
         },
-        "conditions": {name: _table(reported, reported.condition == name, clusters, **options) for name in conditions},
-        POOLED: _table(reported, np.ones(len(reported), np.bool_), clusters, **options),
+        "temperature_scaling": {
+            "temperature": fit.temperature,
+            "dev_words": fit.n,
+            "dev_nll": {f"{t:g}": rounded(loss) for t, loss in fit.losses.items()},
+            "at_edge_of_grid": fit.at_edge,
+            "reason": fit.reason if has_test else "there are only dev utterances: nothing to apply a fit to",
+        },
+        "worst_condition": robustness.worst_condition(degraded),
+        "conditions": tables,
+        POOLED: pooled,
     }
 
 
-def _table(scored: Scored, keep: np.ndarray[Any, np.dtype[np.bool_]], clusters: Clusters, *, resamples: int, seed: int) -> dict[str, Any]:
+def _table(
+    scored: Scored, keep: NDArray[np.bool_], clusters: Clusters, temperature: float | None, *, resamples: int, seed: int
+) -> dict[str, Any]:
     part = scored.select(keep)
     mine = Clusters(clusters.index[keep], clusters.count, clusters.kind)
     counts = word_errors.word_counts(part)
-    metrics: dict[str, Any] = {}
-    plain = {**word_errors.statistics(part), **hallucination.statistics(part), **speed.statistics(part)}
-    metrics |= _estimates((*word_errors.METRICS, *hallucination.METRICS, *speed.METRICS), plain, mine, resamples=resamples, seed=seed)
+    statistics = {**word_errors.statistics(part), **hallucination.statistics(part), **speed.statistics(part)}
+    plain = (*word_errors.METRICS, *hallucination.METRICS, *speed.METRICS)
+    metrics = _estimates(plain, statistics, mine, resamples=resamples, seed=seed)
+    few = min(resamples, BINNED_RESAMPLES)
     for level in calibration.LEVELS:
-        metrics |= _estimates(
-            calibration.metrics(level), calibration.statistics(part, level), mine, resamples=min(resamples, BINNED_RESAMPLES), seed=seed
-        )
+        resampled = resample(calibration.statistics(part, level), mine, resamples=few, seed=seed)
+        metrics |= {metric.name: metric.estimate(resampled).as_dict() for metric in calibration.metrics(level)}
+        metrics |= {name: estimate.as_dict() for name, estimate in selective.estimates(part, level, resampled).items()}
+    words = calibration.items_of(part)
+    curve = selective.risk_coverage(words.confidence, words.correct, points=20)
     return {
         "n_utterances": len(part),
         "n_errors": int(part.failed.sum()),
         "audio_s": round(float(part.duration_s.sum()), 3),
-        "counts": {
-            "reference_words": counts.reference_length,
-            "hits": counts.hits,
-            "substitutions": counts.substitutions,
-            "deletions": counts.deletions,
-            "insertions": counts.insertions,
-        },
+        "counts": {**asdict(counts), "reference_words": counts.reference_length},
         "batch": speed.batches(part),
         "metrics": metrics,
+        "after_temperature_scaling": _calibrated(part, mine, temperature, resamples=few, seed=seed),
+        "reliability": [_rounded(asdict(b)) for b in calibration.reliability_curve(words.confidence, words.correct)],
+        "risk_coverage": {"coverage": [rounded(x) for x in curve.coverage], "risk": [rounded(x) for x in curve.risk]},
     }
+
+
+def _calibrated(part: Scored, clusters: Clusters, temperature: float | None, *, resamples: int, seed: int) -> dict[str, Any] | None:
+    """Return word calibration at the fitted temperature, None where none was fitted (the summary's head says why)."""
+    if temperature is None:
+        return None
+    statistics = calibration.statistics(at_temperature(part, temperature))
+    chosen = [metric for metric in calibration.metrics("word") if metric.name in _CALIBRATED]
+    return _estimates(chosen, statistics, clusters, resamples=resamples, seed=seed)
 
 
 def _estimates(metrics: Sequence[Metric], statistics: Statistics, clusters: Clusters, *, resamples: int, seed: int) -> dict[str, Any]:
     resampled = resample(statistics, clusters, resamples=resamples, seed=seed)
     return {metric.name: metric.estimate(resampled).as_dict() for metric in metrics}
+
+
+def _rounded(values: Mapping[str, float | int | None]) -> dict[str, float | int | None]:
+    return {key: rounded(value) if isinstance(value, float) else value for key, value in values.items()}
+
+
+def all_normalisers(rows: Sequence[Row], *, resamples: int = RESAMPLES, seed: int = 0) -> dict[str, dict[str, Estimate]]:
+    """Return normaliser -> condition (and "pooled") -> WER: how much of a figure is the choice of normaliser."""
+    out: dict[str, dict[str, Estimate]] = {}
+    for name in NORMALISERS:
+        scored = score(rows, normalizer=name)
+        reported = scored.select(~scored.dev) if np.any(~scored.dev) else scored
+        clusters = clusters_of(reported)
+        keeps = {str(c): reported.condition == c for c in np.unique(reported.condition)} | {POOLED: np.ones(len(reported), np.bool_)}
+        out[name] = {}
+        for condition, keep in keeps.items():
+            mine = Clusters(clusters.index[keep], clusters.count, clusters.kind)
+            resampled = resample(word_errors.statistics(reported.select(keep)), mine, resamples=resamples, seed=seed)
+            out[name][condition] = word_errors.METRICS[0].estimate(resampled)
+    return out

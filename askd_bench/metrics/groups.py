@@ -1,0 +1,139 @@
+r"""Whom does the model serve worse: error rates by group of speakers.
+
+Conventions:
+    - A group is what the corpus says (an accent, a speaker); utterances without one are left out and counted.
+    - Rates are pooled within a group. A group with fewer than `MIN_UTTERANCES` utterances or `MIN_WORDS` reference words gets no rate and
+      takes no part in the comparisons: the worst of many tiny groups is noise.
+    - Worst-group WER, spread (worst - best), log-ratio $\ln(worst / best)$. The largest of several noisy rates is biased upwards; the
+      interval is shifted by the bootstrap's estimate of that bias. `log_ratio_to_rest` of a group: $\ln$ of its WER over that of all the
+      others pooled.
+    - Clusters within a group are its speakers from ten speakers up (over all groups), else its utterances.
+"""
+
+import math
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from askd_bench.metrics.bootstrap import RESAMPLES, Array, Formula, Sums, clusters_of, ratio, resample
+from askd_bench.metrics.estimate import Estimate
+from askd_bench.metrics.metric import Metric
+from askd_bench.metrics.scored import Scored
+
+MIN_UTTERANCES = 20
+MIN_WORDS = 100
+_WER = "errors per reference word"
+
+
+@dataclass(frozen=True, slots=True)
+class GroupRow:
+    """One group: its size, its WER and how far it is from the others (a log-ratio; above 0 is worse)."""
+
+    name: str
+    utterances: int
+    speakers: int
+    wer: Estimate
+    log_ratio_to_rest: Estimate
+
+
+@dataclass(frozen=True, slots=True)
+class GroupTable:
+    """All groups by name, and the comparisons between those that are large enough."""
+
+    groups: tuple[GroupRow, ...]
+    worst: str | None
+    worst_wer: Estimate
+    spread: Estimate
+    log_ratio: Estimate
+    without_group: int
+
+
+def group_table(
+    scored: Scored,
+    *,
+    by: Literal["group", "speaker"] = "group",
+    min_utterances: int = MIN_UTTERANCES,
+    min_words: int = MIN_WORDS,
+    resamples: int = RESAMPLES,
+    seed: int = 0,
+) -> GroupTable:
+    """Return error rates by group (or by speaker); utterances without a hypothesis are left out."""
+    labels = scored.group if by == "group" else scored.speaker
+    used = scored.select((labels != "") & ~scored.failed)
+    without = int(np.sum(labels == ""))
+    labels = used.group if by == "group" else used.speaker
+    names, index = np.unique(labels, return_inverse=True)
+    n, count = len(used), len(names)
+    # one block of columns a group, so that all groups are resampled together
+    member = np.zeros((n, count))
+    member[np.arange(n), index] = 1.0
+    sizes = member.sum(axis=0)
+    words = used.reference_words @ member if n else np.zeros(0)
+    enough = (sizes >= min_utterances) & (words >= min_words)
+    resampled = resample(
+        {
+            "errors": used.errors[:, None] * member,
+            "words": used.reference_words[:, None] * member,
+            "all_words": used.reference_words,
+            **{f"words_{g}": used.reference_words * (index == g) for g in range(count)},
+        },
+        clusters_of(used),
+        resamples=resamples,
+        seed=seed,
+    )
+
+    too_small = f"fewer than {min_utterances} utterances or {min_words} reference words"
+    rows = tuple(
+        GroupRow(
+            str(names[g]),
+            int(sizes[g]),
+            len(np.unique(used.speaker[index == g])),
+            _group_metric(g, _one(g)).estimate(resampled) if enough[g] else Estimate.absent(too_small, n=int(words[g]), unit=_WER),
+            _group_metric(g, _to_rest(g), unit="ln").estimate(resampled)
+            if enough[g]
+            else Estimate.absent(too_small, n=int(words[g]), unit="ln"),
+        )
+        for g in range(count)
+    )
+    if enough.sum() < 2:
+        reason = f"fewer than two groups have {min_utterances} utterances and {min_words} reference words"
+        wer, spread, log_ratio = (Estimate.absent(reason, n=int(enough.sum()), unit=unit) for unit in (_WER, _WER, "ln"))
+        return GroupTable(rows, None, wer, spread, log_ratio, without)
+    worst = max(np.flatnonzero(enough).tolist(), key=lambda g: float(_one(g)(resampled.total)))
+    compared = [_between(enough, which).estimate(resampled) for which in ("worst", "spread", "log_ratio")]
+    return GroupTable(rows, str(names[worst]), compared[0], compared[1], compared[2], without)
+
+
+def _one(g: int) -> Formula:
+    return lambda sums: ratio(sums["errors"][..., g], sums["words"][..., g])
+
+
+def _to_rest(g: int) -> Formula:
+    def formula(sums: Sums) -> Array:
+        errors, words = sums["errors"], sums["words"]
+        rest = ratio(errors.sum(axis=-1) - errors[..., g], words.sum(axis=-1) - words[..., g])
+        return _log(ratio(ratio(errors[..., g], words[..., g]), rest))
+
+    return formula
+
+
+def _log(x: Array) -> Array:
+    return np.where(x > 0, np.log(np.where(x > 0, x, 1.0)), np.nan)
+
+
+def _group_metric(g: int, formula: Formula, unit: str = _WER) -> Metric:
+    return Metric(name=f"group {g}", meaning="", unit=unit, better="lower", count=f"words_{g}", formula=formula)
+
+
+def _between(enough: NDArray[np.bool_], which: Literal["worst", "spread", "log_ratio"]) -> Metric:
+    def formula(sums: Sums) -> Array:
+        rates = ratio(sums["errors"][..., enough], sums["words"][..., enough])
+        worst, best = rates.max(axis=-1), rates.min(axis=-1)
+        values: dict[str, Array] = {"worst": worst, "spread": worst - best, "log_ratio": _log(ratio(worst, best))}
+        return values[which]
+
+    unit = "ln" if which == "log_ratio" else _WER
+    bounds = (0.0, math.inf)
+    return Metric(name=which, meaning="", unit=unit, better="lower", count="all_words", formula=formula, centre=True, bounds=bounds)
