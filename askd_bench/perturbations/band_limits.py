@@ -26,19 +26,17 @@ _NUM_TAPS = 1023
 def band_filter(band: Band, sampling_rate: int) -> NDArray[np.float64]:
     """Return the symmetric impulse response of a band, odd in length.
 
-    Amplitude is 0 at (edge - width), 1 at (edge + width) and runs straight through 1/sqrt(2) at the edge, with a width of 100 Hz for the
-    telephone band and of 25 and 100 Hz for the lower and upper edge of the wide one.
+    Around each edge the amplitude is a quarter of a sine, 0 at edge - width, 1/sqrt(2) at the edge and 1 at edge + width (mirrored at the
+    upper edge); the width is 100 Hz, and 50 Hz at the lower edge of the wide band.
 
     Args:
         band: narrow (300-3400 Hz), handset (narrow behind a modified IRS send characteristic) or wide (50-7000 Hz).
         sampling_rate: Hz, more than 14200.
     """
-    (low, high), low_width = (WIDE_HZ, 25.0) if band == "wide" else (NARROW_HZ, 100.0)
-    half = np.sqrt(0.5)
+    (low, high), low_width = (WIDE_HZ, 50.0) if band == "wide" else (NARROW_HZ, 100.0)
     hz = np.arange(0, sampling_rate / 2 + 1, 5.0)
-    rise = np.interp(hz, [low - low_width, low, low + low_width], [0, half, 1])
-    fall = np.interp(hz, [high - 100, high, high + 100], [1, half, 0])
-    gain = rise * fall
+    rise, fall = (hz - low) / low_width, (high - hz) / 100.0
+    gain = np.sin(np.pi / 4 * (1 + np.clip(np.minimum(rise, fall), -1, 1)))
     if band == "handset":
         gain = gain * 10 ** (np.interp(np.log(np.maximum(hz, 1)), np.log(_HANDSET_HZ), _HANDSET_DB) / 20)
     taps: NDArray[np.float64] = firwin2(_NUM_TAPS, hz, gain, fs=sampling_rate, nfreqs=2**14 + 1)
