@@ -109,12 +109,12 @@ def impulsive(num_samples: int, sampling_rate: int, rng: np.random.Generator) ->
     """Return clicks and knocks: a Poisson process of six events a second, at least one.
 
     Each is a burst of white noise that decays exponentially with a time constant drawn log-uniformly from 0.5 to 30 ms, its amplitude
-    log-normal with a spread of 6 dB.
+    log-normal with a spread of 3 dB.
     """
     count = max(1, int(rng.poisson(IMPULSES_PER_S * num_samples / sampling_rate)))
     starts = rng.integers(0, num_samples, count)
     decays_s = np.exp(rng.uniform(np.log(0.5e-3), np.log(30e-3), count))
-    gains = 10 ** (rng.normal(0, 6, count) / 20)
+    gains = 10 ** (rng.normal(0, 3, count) / 20)
     total = np.zeros(num_samples)
     for start, decay_s, gain in zip(starts, decays_s, gains, strict=True):
         length = min(num_samples - int(start), int(7 * decay_s * sampling_rate) + 1)

@@ -75,9 +75,9 @@ def speech_level(samples: Audio, *, sampling_rate: int = SAMPLING_RATE) -> Speec
     envelope reached c now or within the hangover, and A(c) = 10 lg(energy / a(c)) the level if only that time counted. The active level
     is A where A(c) - 20 lg c = 15.9 dB, interpolated between thresholds.
 
-    Source: ITU-T P.56 (12/2011), clause 7 and Annex. We differ in two ways that move the reading by hundredths of a decibel: thresholds
-    are 1.5 dB apart instead of 6.02 dB, interpolated once linearly instead of by bisection; and they are placed relative to the
-    peak of the envelope, so that the reading moves exactly with the gain and clips below 16-bit steps of amplitude can be read.
+    Source: ITU-T P.56 (12/2011), clause 7. We differ in two ways, which move the reading by less than 0.2 dB: thresholds are 1.5 dB apart
+    instead of 6.02 dB, so that less is left to interpolation; and they are placed relative to the peak of the envelope, so that the
+    reading moves exactly with the gain and faint clips can be read.
 
     Args:
         samples: float, shape (num_samples,), in [-1, 1].
