@@ -6,7 +6,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+from rich.box import SIMPLE
 from rich.console import Console
+from rich.table import Table
 
 from askd_bench.errors import UserError
 from askd_bench.models.names import DEFAULT_MODEL
@@ -21,6 +23,8 @@ app = typer.Typer(
     help="Score speech recognisers, above all distilled students, for robustness and calibration.\n\n"
     "Start with:  askd-bench run --suite noisy",
 )
+# typer carries click inside or depends on it, by version; this base class of its usage errors is there in both
+_USAGE_ERRORS = next(base for base in typer.BadParameter.__mro__ if base.__name__ == "UsageError")
 out = Console()
 err = Console(stderr=True)
 
@@ -100,9 +104,15 @@ def list_(
     suite: Annotated[str, typer.Option(help="Whose conditions.")] = "noisy",
 ) -> None:
     """List suites, a suite's conditions, corpora, models or metrics."""
-    from askd_bench.report.listings import LISTINGS, conditions_table
+    from askd_bench.report.listings import LISTINGS, conditions
 
-    out.print(conditions_table(suite) if what is Listed.conditions else LISTINGS[what.value]())
+    records = conditions(suite) if what is Listed.conditions else LISTINGS[what.value]()
+    table = Table(box=SIMPLE, pad_edge=False)
+    for position, column in enumerate(records[0]):
+        table.add_column(column, no_wrap=position == 0, overflow="fold")
+    for record in records:
+        table.add_row(*record.values())
+    out.print(table)
 
 
 @app.command()
@@ -131,18 +141,15 @@ def score(
 
 def main() -> None:
     """Run the command line; bad input is one line on standard error and exit code 2."""
-    import click
-
     try:
         sys.exit(app(standalone_mode=False))
     except UserError as error:
         _fail(str(error), 2)
-    except click.exceptions.Abort:
+    except (typer.Abort, KeyboardInterrupt):
         _fail("interrupted; the same command goes on where it stopped", 130)
-    except click.ClickException as error:
-        _fail(error.format_message(), 2)
-    except KeyboardInterrupt:
-        _fail("interrupted; the same command goes on where it stopped", 130)
+    except _USAGE_ERRORS as error:
+        context = error.ctx.command_path if error.ctx else "askd-bench"
+        _fail(f"{error.format_message()} (see {context} --help)", 2)
     except BrokenPipeError:
         sys.exit(141)
 

@@ -3,6 +3,8 @@
 import difflib
 from collections.abc import Iterable
 
+_MOST_NAMES = 24
+
 
 class UserError(Exception):
     """Bad input. The message names the argument, the value and what is allowed; the command line prints it and exits with 2."""
@@ -20,5 +22,6 @@ def unknown_name(argument: str, value: str, allowed: Iterable[str]) -> UserError
     """
     names = sorted(allowed)
     near = difflib.get_close_matches(value, names, n=3, cutoff=0.5)
-    hint = f" did you mean {' or '.join(map(repr, near))}?" if near else ""
-    return UserError(f"{argument}: {value!r} is unknown;{hint} (allowed: {', '.join(names) or 'none'})")
+    hint = f"; did you mean {' or '.join(map(repr, near))}?" if near else ""
+    shown = ", ".join(names[:_MOST_NAMES]) + (f" and {len(names) - _MOST_NAMES} more" if len(names) > _MOST_NAMES else "")
+    return UserError(f"{argument}: {value!r} is unknown{hint} (allowed: {shown or 'none'})")

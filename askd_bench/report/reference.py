@@ -12,8 +12,8 @@ from askd_bench.types import Row
 def reference_summaries(result: Result) -> dict[str, dict[str, Any]]:
     """Return model -> summary of every packaged result on exactly the audio of `result`.
 
-    A packaged row counts only where condition, utterance and the hash of the audio agree. Models that lack any of the run's rows are left out: figures on
-    unequal audio must not stand side by side.
+    A packaged row counts only where condition, utterance and the hash of the audio agree. Models that lack any of the run's rows are left
+    out: figures on unequal audio must not stand side by side.
     """
     signature = result.signature()
     suite = signature["suite"]

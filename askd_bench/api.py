@@ -1,0 +1,44 @@
+"""The commands as functions, with the same names and defaults; the command line only parses and prints."""
+
+from pathlib import Path
+from typing import Any
+
+from askd_bench.errors import unknown_name
+from askd_bench.evaluation.run import CorpusResult, run
+from askd_bench.report.listings import LISTINGS, Records, conditions
+from askd_bench.results import Result
+from askd_bench.suites import Suite, load_suite
+from askd_bench.text import DEFAULT_NORMALISER
+
+__all__ = ["CorpusResult", "list_", "run", "score", "validate"]
+
+
+def list_(what: str, suite: str = "noisy") -> Records:
+    """List "suites", "conditions" (of `suite`), "corpora", "models" or "metrics".
+
+    Raises:
+        UserError: anything else.
+    """
+    if what == "conditions":
+        return conditions(suite)
+    if what not in LISTINGS:
+        raise unknown_name("what", what, [*LISTINGS, "conditions"])
+    return LISTINGS[what]()
+
+
+def validate(suite: Path) -> Suite:
+    """Read a suite, checking every key, value and condition.
+
+    Raises:
+        UserError: what is wrong, in one line.
+    """
+    return load_suite(suite)
+
+
+def score(result_dir: Path, normalizer: str = DEFAULT_NORMALISER) -> dict[str, Any]:
+    """Compute a result's summary again from its rows, store it, and return it; no model is needed.
+
+    Raises:
+        UserError: no result directory, or an unknown normaliser.
+    """
+    return Result.open(result_dir).write_summary(normalizer)
