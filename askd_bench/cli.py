@@ -3,7 +3,7 @@
 import sys
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.box import SIMPLE
@@ -24,7 +24,7 @@ app = typer.Typer(
     "Start with:  askd-bench run --suite noisy",
 )
 # typer carries click inside or depends on it, by version; this base class of its usage errors is there in both
-_USAGE_ERRORS = next(base for base in typer.BadParameter.__mro__ if base.__name__ == "UsageError")
+_USAGE_ERRORS: Any = next(base for base in typer.BadParameter.__mro__ if base.__name__ == "UsageError")
 out = Console()
 err = Console(stderr=True)
 

@@ -80,7 +80,7 @@ class Suite:
             raise UserError(f"conditions: {','.join(patterns)!r} cannot be combined with full (allowed: one of the two)")
         if full:
             return list(self.conditions.values())
-        wanted = {self.baseline} | self._match(self.default if not patterns else patterns)
+        wanted = {self.baseline} | self._match(patterns or self.default)
         return [condition for id_, condition in self.conditions.items() if id_ in wanted]
 
     def _match(self, patterns: Iterable[str]) -> set[str]:

@@ -58,8 +58,8 @@ class Transcription:
         text: the raw hypothesis.
         words: its words; `" ".join` of their texts is `text` up to white space.
         word_tokens: how many tokens each word has, so that `token_logprobs` can be grouped into words again.
-        token_logprobs: natural log-probability of each chosen text token, shape (num_tokens,). Special tokens are left out, and so are tokens
-            of mere punctuation attached to a word: how sure a model is of a comma says nothing about its words.
+        token_logprobs: natural log-probability of each chosen text token, shape (num_tokens,). Special tokens are left out, and so are
+            tokens of mere punctuation attached to a word: how sure a model is of a comma says nothing about its words.
         token_entropies: entropy of the distribution each token was chosen from, divided by ln(vocabulary size), in [0, 1].
         tempered_logprobs: temperature -> `token_logprobs` had the logits been divided by it, for temperature scaling without a second run.
         long_form: the clip was longer than the model's window and went through long-form decoding.
@@ -128,14 +128,17 @@ class ErrorCounts:
 
     @property
     def errors(self) -> int:
+        """Substitutions, deletions and insertions."""
         return self.substitutions + self.deletions + self.insertions
 
     @property
     def reference_length(self) -> int:
+        """Words (or characters) of the reference."""
         return self.hits + self.substitutions + self.deletions
 
     @property
     def hypothesis_length(self) -> int:
+        """Words (or characters) of the hypothesis."""
         return self.hits + self.substitutions + self.insertions
 
     @property

@@ -16,7 +16,8 @@ Features = NDArray[np.float32]
 class Frontend(Protocol):
     """Turns audio into features, in a worker process: picklable, and free of torch so that workers start fast."""
 
-    def __call__(self, samples: Samples) -> Features: ...
+    def __call__(self, samples: Samples) -> Features:
+        """Return the features of 16 kHz mono samples."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,9 +45,17 @@ class Transcriber(Protocol):
     `window_s` is the longest clip, in seconds, that goes through in one piece and in a batch; None for no limit.
     """
 
-    card: ModelCard
-    window_s: float | None
-    frontend: Frontend
+    @property
+    def card(self) -> ModelCard:
+        """What identifies the model."""
+
+    @property
+    def window_s(self) -> float | None:
+        """Seconds, see above."""
+
+    @property
+    def frontend(self) -> Frontend:
+        """What the workers are to make of audio."""
 
     def transcribe(self, features: Sequence[Features]) -> list[Transcription]:
         """Return one transcription for each array of features, in order, decoded as one batch."""

@@ -24,8 +24,8 @@ class TokenConfidences:
 def score_choice(logits: torch.Tensor, chosen: torch.Tensor) -> torch.Tensor:
     """Return what is known of each chosen token, in one pass over the vocabulary.
 
-    The distribution is the one that was decoded from: suppressed tokens, at -inf, have no share in it. All temperatures on the grid are 8/k:
-    the tempered terms `exp(l/T) = exp(l)^(k/8)` come from three square roots and running products instead of one `exp` each.
+    The distribution is the one that was decoded from: suppressed tokens, at -inf, have no share in it. All temperatures on the grid are
+    8/k: the tempered terms `exp(l/T) = exp(l)^(k/8)` come from three square roots and running products instead of one `exp` each.
 
     Args:
         logits: float, shape (batch, vocabulary); -inf allowed.

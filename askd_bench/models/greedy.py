@@ -14,7 +14,7 @@ from askd_bench.models.confidence import TokenConfidences, append, score_choice
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GreedySettings:
-    """Which tokens a decoding starts from, may never choose, may not choose first, and ends with; and its longest length with the prompt."""
+    """Which tokens a decoding starts from, may never choose, may not choose first, and ends with; its greatest length, prompt included."""
 
     prompt: tuple[int, ...]
     suppressed: tuple[int, ...]

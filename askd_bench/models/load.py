@@ -66,7 +66,7 @@ def load_transcriber(
         raise UserError(f"model: {model!r} cannot be loaded: {_first_line(error)}") from None
     chosen = (torch.float16 if torch_device.type == "cuda" else torch.float32) if dtype == "auto" else _DTYPES[dtype]
     digest = weights_sha256(loaded)
-    loaded = loaded.to(device=torch_device, dtype=chosen).eval()  # type: ignore[arg-type]
+    loaded = loaded.to(device=torch_device, dtype=chosen).eval()
     card = ModelCard(
         id=name,
         source=model,

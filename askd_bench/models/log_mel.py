@@ -57,4 +57,5 @@ class LogMel:
         used = np.log10(np.maximum(power.astype(np.float32) @ self.mel_filters, 10.0**_FLOOR_LOG10)).T
         log_spec = np.full((used.shape[0], num_frames), _FLOOR_LOG10, np.float32)
         log_spec[:, :used_frames] = used
-        return (np.maximum(log_spec, log_spec.max() - 8.0) + 4.0) / 4.0
+        features: NDArray[np.float32] = (np.maximum(log_spec, log_spec.max() - 8.0) + 4.0) / 4.0
+        return features

@@ -1,6 +1,7 @@
 """The Whisper family on transformers: OpenAI's, Distil-Whisper, turbo, fine-tuned and merged checkpoints, any window length."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import torch
@@ -81,7 +82,7 @@ class WhisperTranscriber:
     @torch.inference_mode()
     def _transcribe_long(self, features: torch.Tensor) -> Transcription:
         features = features.to(self._model.device, self._model.dtype)
-        recorder = _Recorder(len(self._settings.prompt))
+        recorder = _Recorder()
         mask = torch.ones(features.shape[0], features.shape[-1], dtype=torch.long, device=features.device)
         result = self._generate(
             features,
@@ -99,11 +100,12 @@ class WhisperTranscriber:
             return Transcription(text=self._text([t for t in kept if t < self._settings.end]), long_form=True)
         return self._transcription(record, long_form=True)
 
-    def _generate(self, features: torch.Tensor, **options: object) -> "torch.Tensor | dict[str, list[list[dict[str, torch.Tensor]]]]":
-        return self._model.generate(features, generation_config=self._generation, **self._language_and_task, **options)  # type: ignore[no-any-return]
+    def _generate(self, features: torch.Tensor, **options: object) -> Any:
+        """Return what `generate` does: ids as a tensor, or a dict of segments when those were asked for."""
+        return self._model.generate(features, generation_config=self._generation, **self._language_and_task, **options)
 
     def _text(self, tokens: list[int]) -> str:
-        return self._tokenizer.decode(tokens, skip_special_tokens=True).strip()  # type: ignore[no-any-return,union-attr]
+        return self._tokenizer.decode(tokens, skip_special_tokens=True).strip()  # type: ignore[no-any-return]
 
     def _transcription(self, record: TokenConfidences, *, long_form: bool = False) -> Transcription:
         words = group_into_words(record.tokens, record.logprobs, self._tokenizer)
@@ -119,10 +121,10 @@ class WhisperTranscriber:
         )
 
 
-class _Recorder(LogitsProcessor):
+class _Recorder(LogitsProcessor):  # type: ignore[misc]  # transformers is untyped here
     """Last in `generate`'s chain of processors: notes what greedy search is about to choose, and how sure of it the model is."""
 
-    def __init__(self, prompt_length: int) -> None:
+    def __init__(self) -> None:
         self._record = TokenConfidences()
 
     def __call__(self, input_ids: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
@@ -144,7 +146,7 @@ class _Recorder(LogitsProcessor):
 
 
 def _token_id(tokenizer: WhisperTokenizer, token: str) -> int:
-    found = tokenizer.convert_tokens_to_ids(token)  # type: ignore[union-attr]
+    found = tokenizer.convert_tokens_to_ids(token)
     if found is None or (token != "<|endoftext|>" and found == tokenizer.unk_token_id):
         raise UserError(f"model: its tokenizer has no {token} token; a Whisper tokenizer is needed beside the weights")
     return int(found)

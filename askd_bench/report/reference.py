@@ -1,6 +1,6 @@
 """Packaged results of reference models, cut to what a run at hand has heard."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from askd_bench.metrics.summary import summarise
@@ -28,7 +28,7 @@ def reference_summaries(result: Result) -> dict[str, dict[str, Any]]:
     return found
 
 
-def _matching(reference: Result, heard: dict[tuple[str, str], str | None]) -> Iterator[Row]:
+def _matching(reference: Result, heard: Mapping[tuple[str, str], str]) -> Iterator[Row]:
     for row in reference.rows():
         if row.audio_sha256 and heard.get((row.condition, row.utterance)) == row.audio_sha256:
             yield row
