@@ -1,8 +1,8 @@
 """The bootstrap behind every interval: resample clusters, add up their sufficient statistics, apply the metric's formula to the sums."""
 
-import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,7 +22,8 @@ MIN_SPEAKERS = 10
 """From this many speakers up, resampling is over speakers; below, over utterances."""
 
 MIN_CLUSTERS = 2
-_CHUNK_ENTRIES = 4_000_000
+_CHUNK_ENTRIES = 2_000_000
+_KEPT_ENTRIES = 100_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,20 +106,16 @@ def resample(statistics: Mapping[str, NDArray[np.generic]], clusters: Clusters, 
         resamples: how many.
         seed: the draws depend on it and on the number of clusters only, so that two calls over the same clusters are paired.
 
-    Cost: one matrix product of (resamples x clusters) counts, made in chunks of about 32 MB, with the (clusters x statistics) sums.
+    Cost: one matrix product of (resamples x clusters) counts, made in chunks of about 16 MB, with the (clusters x statistics) sums.
     """
     blocks = {name: np.asarray(values, np.float64).reshape(len(clusters.index), -1) for name, values in statistics.items()}
     matrix = sum_by_cluster(np.concatenate(list(blocks.values()), axis=1), clusters)
     total = matrix.sum(axis=0)
     out = np.empty((resamples if clusters.count >= MIN_CLUSTERS else 0, matrix.shape[1]))
-    rng = np.random.default_rng(seed)
-    chunk = max(1, _CHUNK_ENTRIES // max(1, clusters.count))
-    for start in range(0, len(out), chunk):
-        size = min(chunk, len(out) - start)
-        counts = np.empty((size, clusters.count))
-        for row in counts:
-            row[:] = np.bincount(rng.integers(0, clusters.count, clusters.count), minlength=clusters.count)
-        out[start : start + size] = counts @ matrix
+    start = 0
+    for counts in _counts(clusters.count, len(out), seed):
+        out[start : start + len(counts)] = counts.astype(np.float64) @ matrix
+        start += len(counts)
     totals: dict[str, Array] = {}
     samples: dict[str, Array] = {}
     at = 0
@@ -132,14 +129,34 @@ def resample(statistics: Mapping[str, NDArray[np.generic]], clusters: Clusters, 
     return Resampled(totals, samples)
 
 
+def _counts(clusters: int, resamples: int, seed: int) -> Iterable[NDArray[np.uint8]]:
+    """Yield how often each cluster is drawn, a row a resample, in chunks of some rows.
+
+    Small enough, they are kept: tables of one result share them. With over 255 clusters, none is ever drawn 256 times.
+    """
+    if clusters * resamples <= _KEPT_ENTRIES:
+        return _kept_counts(clusters, resamples, seed)
+    return _drawn_counts(clusters, resamples, seed)
+
+
+@lru_cache(maxsize=2)
+def _kept_counts(clusters: int, resamples: int, seed: int) -> list[NDArray[np.uint8]]:
+    return list(_drawn_counts(clusters, resamples, seed))
+
+
+def _drawn_counts(clusters: int, resamples: int, seed: int) -> Iterator[NDArray[np.uint8]]:
+    rng = np.random.default_rng(seed)
+    size = max(1, _CHUNK_ENTRIES // max(1, clusters))
+    for start in range(0, resamples, size):
+        counts = np.empty((min(size, resamples - start), clusters), np.uint8)
+        for row in counts:
+            row[:] = np.bincount(rng.integers(0, clusters, clusters), minlength=clusters)
+        yield counts
+
+
 def sum_by_cluster(values: Array, clusters: Clusters) -> Array:
     """Add up the rows of `values` (num_utterances, k) cluster by cluster: shape (count, k)."""
     return np.stack([np.bincount(clusters.index, weights=column, minlength=clusters.count) for column in values.T], axis=1)
-
-
-def seed_of(*names: str) -> int:
-    """Return a seed that depends on the names only."""
-    return int.from_bytes(hashlib.sha256("\0".join(names).encode()).digest()[:8], "little")
 
 
 def ratio(numerator: Array, denominator: Array) -> Array:

@@ -4,14 +4,22 @@ import math
 import re
 import zlib
 from array import array
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from functools import lru_cache
 
 import numpy as np
 
 from askd_bench.errors import UserError
 from askd_bench.metrics.alignment import align, count_errors
-from askd_bench.metrics.confidence import DEFAULT_AGGREGATION, check_aggregation, lowest, source_words, word_confidences
+from askd_bench.metrics.confidence import (
+    DEFAULT_AGGREGATION,
+    Confidences,
+    check_aggregation,
+    scored_confidences,
+    sources_of,
+    token_confidences,
+    word_confidences,
+)
 from askd_bench.metrics.scored import Ragged, Scored
 from askd_bench.text import DEFAULT_NORMALISER, Normaliser, normaliser
 from askd_bench.types import ErrorCounts, Row
@@ -50,15 +58,16 @@ class _Items:
         self.confidence = array("d")
         self.tempered: dict[float, array[float]] = {}
 
-    def add(self, utterance: int, correct: Sequence[bool], confidence: Sequence[float], tempered: Mapping[float, Sequence[float]]) -> None:
+    def add(self, utterance: int, correct: Sequence[bool], confidences: Confidences) -> None:
         before = len(self.correct)
         self.utterance.extend([utterance] * len(correct))
         self.correct.extend(correct)
-        self.confidence.extend(confidence)
-        for temperature, values in tempered.items():
-            self.tempered.setdefault(temperature, array("d", [math.nan]) * before).extend(values)
+        self.confidence.frombytes(confidences.values[0].tobytes())
+        for temperature, values in zip(confidences.temperatures, confidences.values[1:], strict=True):
+            self.tempered.setdefault(temperature, array("d", [math.nan]) * before).frombytes(values.tobytes())
         for known in self.tempered.values():
-            known.extend([math.nan] * (len(self.correct) - len(known)))
+            if len(known) < len(self.correct):
+                known.extend([math.nan] * (len(self.correct) - len(known)))
 
     def result(self) -> Ragged:
         return Ragged(
@@ -142,37 +151,19 @@ class _Scorer:
 
     def _add_items(self, row: Row, hypothesis_words: Sequence[str], correct: Sequence[bool]) -> None:
         """Carry confidences from raw words and tokens over to normalised words, and verdicts back."""
-        index = self.count
-        if not row.words:
-            self.words.add(index, correct, [math.nan] * len(correct), {})
+        sources = sources_of(row, hypothesis_words=hypothesis_words, normalise=self.normalise)
+        self.words.add(self.count, correct, scored_confidences(word_confidences(row, aggregation=self.aggregation), sources))
+        tokens = token_confidences(row)
+        if tokens is None:
             return
-        pieces = [self.normalise(word.text).split() for word in row.words]
-        sources = source_words(pieces=pieces, normalised=hypothesis_words)
-
-        tempered = {
-            t: lowest(word_confidences(row, aggregation=self.aggregation, temperature=t), sources)
-            for t in row.tempered_logprobs
-            if t != 1.0
-        }
-        self.words.add(index, correct, lowest(word_confidences(row, aggregation=self.aggregation), sources), tempered)
-
         verdict: dict[int, bool] = {}
         for source, right in zip(sources, correct, strict=True):
             for i in source:
                 verdict[i] = verdict.get(i, True) and right
-        if len(row.word_tokens) == len(row.words) and sum(row.word_tokens) == len(row.token_logprobs):
-            of_word = np.repeat(np.arange(len(row.words)), row.word_tokens)
-            kept = [k for k, i in enumerate(of_word) if i in verdict]
-            self.tokens.add(
-                index,
-                [verdict[of_word[k]] for k in kept],
-                [math.exp(row.token_logprobs[k]) for k in kept],
-                {
-                    t: [math.exp(values[k]) for k in kept]
-                    for t, values in row.tempered_logprobs.items()
-                    if t != 1.0 and len(values) == len(row.token_logprobs)
-                },
-            )
+        of_word = [i for i, size in enumerate(row.word_tokens) for _ in range(size)]
+        kept = [k for k, i in enumerate(of_word) if i in verdict]
+        taken = Confidences(tokens.values[:, kept], tokens.temperatures)
+        self.tokens.add(self.count, [verdict[of_word[k]] for k in kept], taken)
 
     def result(self) -> Scored:
         columns = np.array(self.numbers, np.float64).reshape(self.count, 22).T
