@@ -17,10 +17,10 @@ FRAME, HOP = 512, 128
 
 
 def faster(samples: Signal, factor: float) -> Signal:
-    """Resample so that the clip plays `factor` times as fast: shorter and higher by that factor, `round(n / factor)` samples."""
+    """Resample so that the clip plays `factor` times as fast: shorter and higher by that factor."""
     import soxr
 
-    length = max(1, round(samples.size / factor))
+    length = max(1, int(samples.size / factor + 0.5))
     resampled = np.asarray(soxr.resample(samples, 1.0, 1 / factor, quality="VHQ"))
     return np.pad(resampled, (0, max(0, length - resampled.size)))[:length]
 
