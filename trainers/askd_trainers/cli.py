@@ -1,0 +1,214 @@
+"""`askd-train`: parse, delegate, print. torch is imported inside the commands, so that `--help` answers at once."""
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+
+from askd_bench.errors import UserError
+
+if TYPE_CHECKING:
+    from rich.progress import Progress
+
+    from askd_trainers.plan import Plan
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help="Train distilled students: the KD baseline, ASKD (a reconstruction) and their controls.\n\n"
+    "Start with:  askd-train run kd --dry-run",
+)
+out = Console()
+err = Console(stderr=True)
+
+Set = Annotated[list[str] | None, typer.Option("--set", help="Change a field: section.key=value, in TOML; may be repeated.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Print the plan, with times from ten measured steps, and train nothing.")]
+Threads = Annotated[int | None, typer.Option(help="CPU threads. [default: all cores]")]
+
+
+@app.command("init-student")
+def init_student(
+    teacher: Annotated[str, typer.Argument(help="Bundled checkpoint, folder, or Hub id.")],
+    out_folder: Annotated[Path, typer.Argument(metavar="OUT", help="Where the student goes.")],
+    decoder_layers: Annotated[int, typer.Option(help="Decoder layers to copy, evenly spaced, first and last among them.")] = 2,
+    encoder_layers: Annotated[int | None, typer.Option(help="Encoder layers to copy. [default: all]")] = None,
+    window_seconds: Annotated[float | None, typer.Option(help="Length of the encoder's window. [default: the teacher's]")] = None,
+) -> None:
+    """Make a student by copying layers of a teacher, as Distil-Whisper does."""
+    from askd_trainers.student import init_student as make
+
+    shared = make(teacher, out_folder, decoder_layers=decoder_layers, encoder_layers=encoder_layers, window_seconds=window_seconds)
+    size = sum(file.stat().st_size for file in out_folder.rglob("*")) / 1e6
+    beside = "; the rest of its weights are the teacher's file" if shared else ""
+    out.print(f"{out_folder}: {size:.1f} MB{beside}", highlight=False, soft_wrap=True)
+
+
+@app.command("pseudo-label")
+def pseudo_label(
+    teacher: Annotated[str, typer.Argument(help="Bundled checkpoint, folder, or Hub id.")],
+    corpus: Annotated[str, typer.Argument(help="As `askd-bench run --corpus` takes it.")],
+    out_folder: Annotated[Path, typer.Argument(metavar="OUT", help="A folder: manifest.jsonl there is what is kept.")],
+    wer_threshold: Annotated[
+        float, typer.Option(help="Keep a clip when the transcript's WER against its reference is at most this.")
+    ] = 0.1,
+    batch_size: Annotated[int, typer.Option(help="Clips decoded together.")] = 16,
+    keep_uppercase: Annotated[bool, typer.Option("--keep-uppercase", help="Keep clips whose reference is in capitals only.")] = False,
+) -> None:
+    """Transcribe a corpus with a teacher, as labels for a student of any vocabulary. Interrupted? The same command goes on."""
+    from askd_trainers.pseudo_label import pseudo_label as label
+
+    with err.status("transcribing") as status:
+        done = label(
+            teacher,
+            corpus,
+            out_folder,
+            wer_threshold=wer_threshold,
+            batch_size=batch_size,
+            keep_uppercase=keep_uppercase,
+            progress=lambda count: status.update(f"transcribing: {count} done"),
+        )
+    reasons = ", ".join(f"{count} {reason}" for reason, count in done.left_out.items())
+    out.print(
+        f"{out_folder / 'manifest.jsonl'}: {done.kept} of {done.total} kept{f'; left out: {reasons}' if reasons else ''}", soft_wrap=True
+    )
+
+
+@app.command()
+def run(
+    recipe: Annotated[str, typer.Argument(help="A bundled recipe (see `recipes`) or a TOML file.")],
+    output: Annotated[Path, typer.Option(help="Folder of the run. [default: runs/<arm>-s<seed>]")] = Path(),
+    set_: Set = None,
+    dry_run: DryRun = False,
+    threads: Threads = None,
+) -> None:
+    """Train one arm. Interrupted? The same command goes on. Many GPUs: accelerate launch -m askd_trainers.cli run ..."""
+    from askd_trainers.recipe import load_recipe
+
+    loaded = load_recipe(recipe, set_ or [])
+    _use_threads(threads)
+    if dry_run:
+        from askd_trainers.plan import make_plan
+
+        _print_plans([make_plan(loaded)])
+        return
+    from askd_trainers.run import train_recipe
+
+    folder = output if output != Path() else Path("runs") / f"{loaded.arm}-s{loaded.seed}"
+    with _progress() as progress:
+        student = train_recipe(loaded, folder, progress=_reporter(progress))
+    out.print(f"student: {student}\nscore it with: askd-bench run --model {student}", highlight=False, soft_wrap=True)
+
+
+@app.command()
+def study(
+    file: Annotated[Path, typer.Argument(help="A study file: arms, seeds, scoring.")],
+    output: Annotated[Path, typer.Option(help="Runs go to <output>/<arm>-s<seed>/, scores to <output>/results/.")] = Path("study"),
+    dry_run: DryRun = False,
+    threads: Threads = None,
+) -> None:
+    """Train all arms of a study with all seeds, then score every student. Interrupted? The same command goes on where it stopped."""
+    from askd_trainers.study import load_study, plan_runs, run_study
+
+    loaded = load_study(file)
+    runs = plan_runs(loaded, file.parent, output)
+    _use_threads(threads)
+    if dry_run:
+        from askd_trainers.plan import make_plan
+
+        first = {run.recipe.arm: run for run in reversed(runs)}
+        _print_plans([make_plan(run.recipe) for run in reversed(first.values())], counts=[r.recipe.arm for r in runs])
+        return
+    with _progress() as progress:
+        run_study(loaded, runs, output, announce=lambda text: err.print(text, highlight=False), progress=_reporter(progress))
+    out.print(f"students: {output}/*/\nresults: {output / 'results'}", highlight=False)
+
+
+@app.command()
+def recipes() -> None:
+    """List the bundled recipes."""
+    from rich.table import Table
+
+    from askd_trainers.recipe import RECIPES_DIR
+
+    table = Table("recipe", "what it is")
+    for path in sorted(RECIPES_DIR.glob("[!_]*.toml")):
+        table.add_row(path.stem, path.read_text("utf-8").splitlines()[0].lstrip("# "))
+    out.print(table)
+
+
+def main() -> None:
+    """Run the command line; bad input is one line on standard error and exit code 2."""
+    import click
+
+    try:
+        sys.exit(app(standalone_mode=False))
+    except UserError as error:
+        _fail(str(error), 2)
+    except click.ClickException as error:
+        _fail(error.format_message(), 2)
+    except (click.exceptions.Abort, KeyboardInterrupt):
+        _fail("interrupted; the same command goes on where it stopped", 130)
+
+
+def _fail(message: str, code: int) -> None:
+    err.print(f"error: {' '.join(message.split())}", style="red", highlight=False, markup=False, soft_wrap=True)
+    sys.exit(code)
+
+
+def _use_threads(threads: int | None) -> None:
+    if threads is not None:
+        if threads < 1:
+            raise UserError(f"threads: {threads} is out of range (allowed: 1 or more)")
+        import torch
+
+        torch.set_num_threads(threads)
+
+
+def _progress() -> "Progress":
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    return Progress(TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(), console=err)
+
+
+def _reporter(progress: "Progress"):  # type: ignore[no-untyped-def]
+    tasks: dict[str, int] = {}
+
+    def report(name: str, done: int, total: int) -> None:
+        if name not in tasks:
+            tasks[name] = progress.add_task(name, total=total)
+        progress.update(tasks[name], completed=done, total=total)  # type: ignore[arg-type]
+
+    return report
+
+
+def _print_plans(plans: "list[Plan]", counts: list[str] | None = None) -> None:
+    from rich.table import Table
+
+    table = Table(
+        "arm", "runs", "steps (phase A)", "batch", "trained / all parameters", "examples", "speech", "precision", "step A / B", "time a run"
+    )
+    for plan in plans:
+        runs = counts.count(plan.arm) if counts else 1
+        second = f" / {plan.step_b_s:.2f} s" if plan.step_b_s is not None else ""
+        table.add_row(
+            plan.arm,
+            str(runs),
+            f"{plan.steps} ({plan.phase_a_steps})",
+            str(plan.batch_size),
+            f"{plan.trained_parameters / 1e6:.1f} M / {plan.parameters / 1e6:.1f} M",
+            str(plan.examples),
+            f"{plan.hours:.2f} h, {plan.speakers} speakers",
+            plan.precision,
+            f"{plan.step_a_s:.2f} s{second}",
+            f"{plan.total_s / 60:.0f} min",
+        )
+    out.print(table)
+    clips = max(plan.clips_to_encode for plan in plans)
+    out.print(f"Encoder states to compute first, once for all runs: {clips} clips, {clips * plans[0].encode_s / 60:.0f} min.", style="dim")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,234 @@
+"""From corpora to batches: which utterances are trained on, how they sound, and what the model is asked to predict."""
+
+import hashlib
+import json
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.utils.data import Dataset
+
+from askd_bench.audio import audio_duration_s, read_audio
+from askd_bench.corpora import open_corpus
+from askd_bench.errors import AudioError, UserError
+from askd_bench.evaluation.render import render
+from askd_bench.perturbations.base import Scene
+from askd_bench.suites import Condition, load_suite
+from askd_bench.types import SAMPLING_RATE, Samples, Utterance
+from askd_trainers.encoder_states import FrozenEncoder
+from askd_trainers.recipe import Data
+
+TALKERS = 50
+"""Utterances that babble is made of, the same for every example of a run."""
+
+CLEAN = Condition(id="clean")
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """One utterance as it is heard in training: clean (`variant` 0) or under a condition, always the same way for the same seed."""
+
+    utterance: Utterance
+    labels: tuple[int, ...]
+    variant: int = 0
+    condition: Condition = CLEAN
+    seed: int = 0
+    talkers: tuple[Utterance, ...] = ()
+
+    @property
+    def id(self) -> str:
+        """What errors call it."""
+        return f"{self.utterance.id}#{self.variant}:{self.condition.id}" if self.variant else self.utterance.id
+
+    def samples(self) -> Samples:
+        """Decode and perturb, by the same renderer as in evaluation."""
+        scene = Scene(speaker=self.utterance.speaker, talkers=self.talkers)
+        return render(self.utterance, self.condition, suite=f"training-{self.seed}", version=self.variant, scene=scene).samples
+
+    def audio_key(self) -> str:
+        """Return the hash of what the audio depends on, without decoding it."""
+        digest = hashlib.sha256(audio_bytes(self.utterance))
+        if self.condition.chain:
+            voices = [talker.id for talker in self.talkers]
+            digest.update(repr((self.condition.chain, self.seed, self.utterance.id, self.variant, self.condition.id, voices)).encode())
+        return digest.hexdigest()
+
+
+def audio_bytes(utterance: Utterance) -> bytes:
+    """Return the encoded audio; `AudioError` names a file that cannot be read."""
+    if isinstance(utterance.audio, bytes):
+        return utterance.audio
+    try:
+        return utterance.audio.read_bytes()
+    except OSError as error:
+        raise AudioError(f"{utterance.audio}: cannot be read: {error.strerror}") from error
+
+
+def read_utterances(specs: Sequence[str], *, split: str | None, limit: int | None) -> list[Utterance]:
+    """Return the utterances of corpora: those of `split`, or `limit` of them, in the corpora's order.
+
+    The choice is random but always the same, so that it is equal for all arms and seeds, and a larger one holds the smaller.
+
+    Raises:
+        UserError: a corpus cannot be opened, an id occurs twice, or nothing is left.
+    """
+    utterances = [u for spec in specs for u in open_corpus(spec) if split in (None, u.split)]
+    ids = [u.id for u in utterances]
+    if len(set(ids)) < len(ids):
+        twice = next(i for i in ids if ids.count(i) > 1)
+        raise UserError(f"data: utterance id {twice!r} occurs in more than one of {', '.join(specs)}")
+    if not utterances:
+        raise UserError(f"data: {', '.join(specs)} has no utterance{f' of split {split!r}' if split else ''}")
+    if limit is not None and limit < len(utterances):
+        chosen = np.sort(np.random.default_rng(0).permutation(len(utterances))[:limit])
+        utterances = [utterances[i] for i in chosen]
+    return utterances
+
+
+def usable(utterances: Iterable[Utterance], *, max_duration_s: float) -> tuple[list[Utterance], dict[str, int]]:
+    """Return the utterances that can be trained on, and how many were left out and why.
+
+    Raises:
+        AudioError: a file is missing or unreadable.
+    """
+    kept: list[Utterance] = []
+    dropped = {"longer than the window": 0, "empty reference": 0}
+    for utterance in utterances:
+        duration = utterance.duration_s
+        if duration is None:
+            duration = audio_duration_s(utterance.audio)
+        if duration is None:
+            duration = len(read_audio(utterance.audio, name_hint=utterance.id)) / SAMPLING_RATE
+        if duration > max_duration_s:
+            dropped["longer than the window"] += 1
+        elif not utterance.reference.strip():
+            dropped["empty reference"] += 1
+        else:
+            kept.append(replace(utterance, duration_s=duration))
+    return kept, {reason: count for reason, count in dropped.items() if count}
+
+
+def make_examples(utterances: Sequence[Utterance], data: Data, labels: Callable[[str], list[int]], seed: int) -> list[Example]:
+    """Return the clean utterances, then `data.variants` copies of each under conditions drawn from `data.suite`, where that is given.
+
+    Raises:
+        UserError: the suite or a condition is unknown.
+    """
+    examples = [Example(u, tuple(labels(u.reference))) for u in utterances]
+    if data.suite is None:
+        return examples
+    conditions = [c for c in load_suite(data.suite).select(data.conditions or None) if c.chain]
+    rng = np.random.default_rng(seed)
+    pool = tuple(utterances[i] for i in rng.permutation(len(utterances))[:TALKERS])
+    perturbed = [
+        replace(example, variant=variant, condition=conditions[int(rng.integers(len(conditions)))], seed=seed, talkers=pool)
+        for variant in range(1, data.variants + 1)
+        for example in examples
+    ]
+    return examples + perturbed
+
+
+def fingerprint(examples: Sequence[Example]) -> str:
+    """Return the sha256 of what is trained on: audio, perturbation and labels of every example, in order."""
+    digest = hashlib.sha256()
+    for example in examples:
+        digest.update(repr((example.id, example.utterance.speaker, example.audio_key(), example.labels)).encode())
+    return digest.hexdigest()
+
+
+class SpeechDataset(Dataset[dict[str, Any]]):
+    """Examples as items: index, labels, and for each encoder cached states or features.
+
+    Args:
+        examples: what to train on.
+        encoders: role ("student", "teacher") -> the frozen encoder whose states are needed; None where features are.
+        features: audio to features, for roles without a frozen encoder.
+    """
+
+    def __init__(
+        self, examples: Sequence[Example], encoders: dict[str, FrozenEncoder | None], features: Callable[[Samples], NDArray[np.float32]]
+    ) -> None:
+        self.examples = examples
+        self.encoders = encoders
+        self.features = features
+        self._keys: dict[int, str] = {}
+
+    def __len__(self) -> int:
+        return len(self.examples)
+
+    def __getitem__(self, index: int) -> dict[str, Any]:
+        example = self.examples[index]
+        item: dict[str, Any] = {"index": index, "labels": example.labels}
+        samples: Samples | None = None
+        for role, encoder in self.encoders.items():
+            states = encoder.cached(self._key(index)) if encoder is not None else None
+            if states is not None:
+                item[f"{role}_states"] = states
+            else:
+                samples = example.samples() if samples is None else samples
+                item[f"{role}_features"] = (encoder.frontend if encoder is not None else self.features)(samples)
+        return item
+
+    def fill_cache(self, progress: Callable[[int, int], None] | None = None) -> int:
+        """Encode what is not in the cache yet; return how many clips did not fit."""
+        missed = 0
+        for index, example in enumerate(self.examples):
+            for encoder in {id(e): e for e in self.encoders.values() if e is not None and e.cache is not None}.values():
+                if encoder.cached(self._key(index)) is None:
+                    missed += not encoder.store(self._key(index), example.samples())
+            if progress is not None:
+                progress(index + 1, len(self.examples))
+        return missed
+
+    def uncached(self) -> int:
+        """Return how many clips have states that still are to be computed."""
+        encoders = {id(e): e for e in self.encoders.values() if e is not None}.values()
+        return sum(any(e.cached(self._key(i)) is None for e in encoders) for i in range(len(self)))
+
+    def _key(self, index: int) -> str:
+        if index not in self._keys:
+            self._keys[index] = self.examples[index].audio_key()
+        return self._keys[index]
+
+
+@dataclass(frozen=True)
+class Collator:
+    """Items to a batch of tensors. States that are cached for a part of the batch only are joined by the trainer (`missing`)."""
+
+    collate_labels: Callable[[Sequence[Sequence[int]]], dict[str, Tensor]]
+    collate_features: Callable[[Sequence[NDArray[np.float32]]], dict[str, Tensor]]
+
+    def __call__(self, items: Sequence[dict[str, Any]]) -> dict[str, Tensor]:
+        """Return labels, indices, and for each role states, features, or both with a mask."""
+        batch = self.collate_labels([item["labels"] for item in items])
+        batch["index"] = torch.tensor([item["index"] for item in items])
+        for role in ("student", "teacher"):
+            cached = [np.asarray(item[f"{role}_states"]) for item in items if f"{role}_states" in item]
+            fresh = [item[f"{role}_features"] for item in items if f"{role}_features" in item]
+            if cached:
+                batch[f"{role}_states"] = torch.from_numpy(np.stack(cached))
+            if fresh:
+                batch |= {f"{role}_{name}": tensor for name, tensor in self.collate_features(fresh).items()}
+            if cached and fresh:
+                batch[f"{role}_missing"] = torch.tensor([f"{role}_features" in item for item in items])
+        return batch
+
+
+def write_fingerprint(path: Path, examples: Sequence[Example], dropped: dict[str, int]) -> dict[str, Any]:
+    """Write and return what the data were: count, hours, speakers, sha256, and what was left out."""
+    clean = [e for e in examples if e.variant == 0]
+    record = {
+        "examples": len(examples),
+        "utterances": len(clean),
+        "hours": round(sum(e.utterance.duration_s or 0.0 for e in clean) / 3600, 3),
+        "speakers": sorted({e.utterance.speaker for e in clean if e.utterance.speaker}),
+        "left_out": dropped,
+        "sha256": fingerprint(examples),
+    }
+    path.write_text(json.dumps(record, indent=1) + "\n")
+    return record

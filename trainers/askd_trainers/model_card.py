@@ -1,0 +1,100 @@
+"""The model card of a student: what it is made from, with the `model-index` metadata that the Hub reads."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from askd_trainers.recipe import Recipe
+
+_RECONSTRUCTION = (
+    "The paper (arXiv 2601.19919) says that ASKD \"systematically decays the dependency on the teacher's distribution as training "
+    'progresses" and "subsequently employs a self-knowledge distillation phase to act as a structural regularizer"; it gives no equations. '
+    "This student was trained with askd-bench's reconstruction of those words, not with the authors' code."
+)
+
+
+def write_model_card(
+    folder: Path, recipe: Recipe, data: dict[str, Any], history: list[dict[str, Any]], environment: dict[str, Any]
+) -> None:
+    """Write `README.md` into a student's folder."""
+    curve = [entry for entry in history if "eval_wer" in entry]
+    (folder / "README.md").write_text(model_card(folder.name, recipe, data, curve, environment), encoding="utf-8")
+
+
+def model_card(name: str, recipe: Recipe, data: dict[str, Any], curve: list[dict[str, Any]], environment: dict[str, Any]) -> str:
+    """Return the card as Markdown with YAML metadata (written as JSON, which is YAML).
+
+    Args:
+        name: of the model.
+        recipe: as resolved.
+        data: the record of the training data.
+        curve: entries of the log that hold `step` and `eval_wer`, in order; the first is the initialisation.
+        environment: package versions, device and precision.
+    """
+    metadata: dict[str, Any] = {
+        "language": [recipe.data.language or "en"],
+        "license": "mit",
+        "library_name": "transformers",
+        "pipeline_tag": "automatic-speech-recognition",
+        "base_model": "openai/whisper-tiny.en" if recipe.teacher == "whisper-tiny.en" else recipe.teacher,
+        "tags": ["distillation", "askd-bench", recipe.arm],
+    }
+    if curve:
+        metadata["model-index"] = [
+            {
+                "name": name,
+                "results": [
+                    {
+                        "task": {"type": "automatic-speech-recognition", "name": "Speech recognition"},
+                        "dataset": {"type": "askd-bench", "name": _validation_name(recipe)},
+                        "metrics": [
+                            {"type": "wer", "name": "WER, %, greedy, whisper-english", "value": round(100 * curve[-1]["eval_wer"], 2)}
+                        ],
+                    }
+                ],
+            }
+        ]
+    front = "\n".join(f"{key}: {json.dumps(value)}" for key, value in metadata.items())
+    objective = recipe.objective
+    lines = [
+        "---",
+        front,
+        "---",
+        "",
+        f"# {name}",
+        "",
+        f"A student of `{recipe.teacher}`, trained by the `{recipe.arm}` recipe of askd-bench "
+        f"({recipe.optimisation.steps} steps of {recipe.optimisation.batch_size} utterances, seed {recipe.seed}, "
+        f"{environment['precision']}).",
+        "",
+    ]
+    if objective.self_teacher is not None:
+        lines += [_RECONSTRUCTION, ""]
+    if curve:
+        lines += ["| step | validation WER, % |", "| ---: | ---: |"]
+        lines += [f"| {entry['step']} | {100 * entry['eval_wer']:.2f} |" for entry in curve]
+        lines += ["", "Step 0 is the initialisation. The validation set is a development set: test figures come from `askd-bench run`.", ""]
+    lines += [
+        "## Data",
+        "",
+        f"{data['utterances']} utterances, {data['hours']} h, speakers: {', '.join(data['speakers']) or 'unknown'}; "
+        f"{data['examples']} examples with perturbed copies. sha256 of audio, perturbation and labels: `{data['sha256']}`.",
+        "",
+        "## Recipe",
+        "",
+        "```json",
+        json.dumps(recipe.model_dump(mode="json"), indent=1),
+        "```",
+        "",
+        "Packages: " + ", ".join(f"{name} {number}" for name, number in environment["packages"].items()) + ".",
+        "",
+        "Where the folder holds `decoder-layers.safetensors`, the rest of the weights are the teacher's: the index points to its folder",
+        "beside this one. `from_pretrained(...)` then `save_pretrained(...)` makes a folder that stands alone.",
+        "",
+    ]
+    return "\n".join(lines)
+
+
+def _validation_name(recipe: Recipe) -> str:
+    name = Path(recipe.data.validation or "").stem
+    return f"{name} ({recipe.data.validation_split})" if recipe.data.validation_split else name

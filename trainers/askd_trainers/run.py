@@ -1,0 +1,296 @@
+"""Trains one recipe: reads, checks and refuses first, then caches, trains, and leaves a student with all that it was made from."""
+
+import json
+import os
+import platform
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import torch
+from transformers import AutoProcessor, Seq2SeqTrainingArguments, WhisperProcessor, set_seed
+from transformers.utils import logging as transformers_logging
+
+from askd_bench.errors import UserError
+from askd_trainers.checkpoints import last_checkpoint
+from askd_trainers.ctc import CtcFamily
+from askd_trainers.curves import plot_curves
+from askd_trainers.data import Collator, SpeechDataset, make_examples, read_utterances, usable, write_fingerprint
+from askd_trainers.encoder_states import FrozenEncoder, StateCache
+from askd_trainers.guard import AudioHashes, refuse_overlap, test_corpora
+from askd_trainers.model_card import write_model_card
+from askd_trainers.recipe import Recipe
+from askd_trainers.student import ctc_student, load_config, locate, save_student, set_trainable, whisper_student
+from askd_trainers.trainer import DistillationTrainer
+from askd_trainers.whisper import WhisperFamily, whisper_frontend
+
+_PACKAGES = ("askd-bench", "torch", "transformers", "accelerate", "numpy", "safetensors", "tokenizers")
+
+Progress = Callable[[str, int, int], None]
+
+
+@dataclass
+class Prepared:
+    """A run that is ready to start."""
+
+    recipe: Recipe
+    output: Path
+    family: Any
+    student: Any
+    teacher: Any
+    train: SpeechDataset
+    validation: SpeechDataset | None
+    encoders: dict[str, FrozenEncoder | None]
+    trainer: DistillationTrainer
+    data_record: dict[str, Any]
+
+
+def default_cache() -> Path:
+    """Return the folder of cached encoder states: `ASKD_CACHE`, else the user's cache folder."""
+    home = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache"))
+    return Path(os.environ.get("ASKD_CACHE", home / "askd-bench" / "encoder-states"))
+
+
+def resolve_precision(recipe: Recipe) -> bool:
+    """Return whether to compute in bf16: what the recipe says, or, for "auto", whether the processor has it."""
+    if recipe.optimisation.precision != "auto":
+        return recipe.optimisation.precision == "bf16"
+    if torch.cuda.is_available():
+        return bool(torch.cuda.is_bf16_supported())
+    flags = Path("/proc/cpuinfo")
+    return flags.is_file() and any(flag in flags.read_text() for flag in ("avx512_bf16", "amx_bf16"))
+
+
+def prepare(recipe: Recipe, output: Path) -> Prepared:
+    """Load models and data, and refuse what cannot or must not be trained.
+
+    Raises:
+        UserError: an unreadable checkpoint, corpus or recording; vocabularies that differ; labels too long; a speaker or recording that a
+            suite tests on.
+    """
+    transformers_logging.set_verbosity_error()
+    transformers_logging.disable_progress_bar()
+    set_seed(recipe.seed)
+    family, student, teacher = load_models(recipe)
+    output.mkdir(parents=True, exist_ok=True)
+    train, validation, record = load_data(recipe, output, family, student)
+    bf16 = resolve_precision(recipe)
+    encoders = make_encoders(recipe, family, student, teacher, bf16)
+    datasets = [SpeechDataset(examples, encoders, family.features) for examples in (train, validation) if examples]
+    trainer = make_trainer(recipe, output, family, student, teacher, encoders, datasets, bf16)
+    return Prepared(recipe, output, family, student, teacher, datasets[0], datasets[1] if validation else None, encoders, trainer, record)
+
+
+def load_models(recipe: Recipe) -> tuple[Any, Any, Any]:
+    """Return the family, the student with its frozen parts frozen, and the teacher (None where the objective has none)."""
+    wanted = load_config(recipe.teacher)
+    whisper = recipe.family == "whisper"
+    if (wanted.model_type == "whisper") != whisper:
+        raise UserError(f"family: {recipe.family!r} does not fit teacher {recipe.teacher!r}, a {wanted.model_type!r} model")
+    start = recipe.student.checkpoint
+    if start is not None and recipe.objective.teacher is not None:
+        theirs = load_config(start).vocab_size
+        if theirs != wanted.vocab_size:
+            raise UserError(
+                f"student.checkpoint: {start!r} has a vocabulary of {theirs}, teacher {recipe.teacher!r} one of {wanted.vocab_size}: "
+                "logits cannot be compared; train it on the teacher's transcripts instead (askd-train pseudo-label, then the 'ce' recipe)"
+            )
+    kind = WhisperFamily if whisper else CtcFamily
+    try:
+        teacher = kind.load(locate(recipe.teacher))
+        processor: Any = (WhisperProcessor if whisper else AutoProcessor).from_pretrained(locate(start or recipe.teacher))
+        if start is not None:
+            student = kind.load(locate(start))
+        elif whisper:
+            options = recipe.student.model_dump(include={"decoder_layers", "encoder_layers", "window_seconds"})
+            student = whisper_student(teacher, **options)
+        else:
+            student = ctc_student(teacher, encoder_layers=recipe.student.encoder_layers)
+    except (OSError, ValueError, KeyError) as error:
+        raise UserError(f"teacher, student.checkpoint: cannot be loaded: {str(error).splitlines()[0]}") from error
+    set_trainable(student, recipe.student.trainable)
+    family: Any
+    if whisper:
+        family = WhisperFamily(processor, student.config, language=recipe.data.language, task=recipe.data.task)
+        family.prepare(student)
+        family.prepare(teacher)
+    else:
+        family = CtcFamily(processor)
+    return family, student, teacher if recipe.objective.teacher is not None else None
+
+
+def load_data(recipe: Recipe, output: Path, family: Any, student: Any) -> tuple[Any, Any, dict[str, Any]]:
+    """Return training and validation examples, and the record of what they are."""
+    data = recipe.data
+    longest = min(data.max_duration_s or family.window_s, family.window_s)
+    found = read_utterances(data.train, split=data.train_split, limit=data.max_train_utterances)
+    utterances, dropped = usable(found, max_duration_s=longest)
+    if not utterances:
+        raise UserError(f"data.train: no utterance is left of {len(found)}: {dropped}")
+    refuse_overlap(utterances, test_corpora(data.guard_suites), AudioHashes(default_cache().parent / "audio-hashes.json"))
+    train = make_examples(utterances, data, family.labels, recipe.seed)
+    validation = []
+    if data.validation is not None:
+        heard = read_utterances((data.validation,), split=data.validation_split, limit=data.max_validation_utterances)
+        plain = data.model_copy(update={"suite": None})
+        validation = make_examples(usable(heard, max_duration_s=longest)[0], plain, family.labels, recipe.seed)
+    for example in (*train, *validation):
+        family.check_labels(student, example.labels, example.id)
+    return train, validation, write_fingerprint(output / "data.json", train, dropped)
+
+
+def make_encoders(recipe: Recipe, family: Any, student: Any, teacher: Any, bf16: bool) -> dict[str, FrozenEncoder | None]:
+    """Return who needs which encoder states: one frozen encoder for both, two, or the teacher's alone."""
+    if recipe.family == "ctc":
+        return {"student": None}
+    limit = int(recipe.runtime.cache_gb * 2**30)
+    cache = StateCache(default_cache(), limit) if limit else None
+
+    def frozen(model: Any) -> FrozenEncoder:
+        return FrozenEncoder(model.model.encoder, whisper_frontend(family.processor, model.config), cache, bf16=bf16)
+
+    mine = frozen(student) if recipe.student.trainable != "all" else None
+    if teacher is None:
+        return {"student": mine}
+    theirs = frozen(teacher)
+    if mine is not None and mine.fingerprint == theirs.fingerprint:
+        return {"student": mine}
+    return {"student": mine, "teacher": theirs}
+
+
+def make_trainer(
+    recipe: Recipe, output: Path, family: Any, student: Any, teacher: Any, encoders: Any, datasets: list[SpeechDataset], bf16: bool
+) -> DistillationTrainer:
+    """Return the trainer; the effective batch is the recipe's, whatever the number of processes."""
+    o, r = recipe.optimisation, recipe.runtime
+    processes = int(os.environ.get("WORLD_SIZE", "1"))
+    if o.batch_size % processes:
+        raise UserError(f"optimisation.batch_size: {o.batch_size} cannot be shared by {processes} processes")
+    share = o.batch_size // processes
+    micro = min(o.micro_batch_size or share, share)
+    if share % micro:
+        raise UserError(f"optimisation.micro_batch_size: {micro} does not divide the {share} utterances of each process")
+    os.environ.setdefault("TENSORBOARD_LOGGING_DIR", str(output / "tensorboard"))
+    arguments = Seq2SeqTrainingArguments(
+        output_dir=str(output),
+        max_steps=o.steps,
+        per_device_train_batch_size=micro,
+        gradient_accumulation_steps=share // micro,
+        per_device_eval_batch_size=r.eval_batch_size,
+        learning_rate=o.learning_rate,
+        lr_scheduler_type=o.learning_rate_schedule,
+        warmup_steps=o.warmup_steps,
+        weight_decay=o.weight_decay,
+        adam_beta1=o.adam_beta1,
+        adam_beta2=o.adam_beta2,
+        adam_epsilon=o.adam_epsilon,
+        max_grad_norm=o.max_grad_norm,
+        bf16=bf16,
+        use_cpu=not torch.cuda.is_available(),
+        seed=recipe.seed,
+        data_seed=recipe.seed,
+        dataloader_drop_last=True,
+        dataloader_num_workers=r.workers,
+        remove_unused_columns=False,
+        label_names=["labels"],
+        logging_steps=r.log_steps,
+        logging_nan_inf_filter=False,
+        eval_strategy="steps" if len(datasets) > 1 else "no",
+        eval_steps=r.eval_steps,
+        save_strategy="steps",
+        save_steps=r.save_steps,
+        save_total_limit=r.keep_checkpoints,
+        report_to=list(r.trackers) or "none",
+        disable_tqdm=not os.environ.get("ASKD_PROGRESS"),
+    )
+    train = datasets[0]
+    if len(train) < o.batch_size:
+        raise UserError(f"optimisation.batch_size: {o.batch_size} is more than the {len(train)} training examples")
+    return DistillationTrainer(
+        family=family,
+        teacher=teacher,
+        encoders=encoders,
+        objective=recipe.objective,
+        total_steps=o.steps,
+        utterance_id=lambda index: train.examples[index].id,
+        model=student,
+        args=arguments,
+        train_dataset=train,
+        eval_dataset=datasets[1] if len(datasets) > 1 else None,
+        data_collator=Collator(family.collate_labels, family.collate_features),
+    )
+
+
+def train_recipe(recipe: Recipe, output: Path, *, progress: Progress | None = None) -> Path:
+    """Train, or continue from the newest whole checkpoint in `output`; return the folder of the student.
+
+    The folder of the run then holds `recipe.json` (resolved), `data.json`, `environment.json`, `log.json`, `curves.png`, TensorBoard's
+    files and the student, in a folder of its own name, with a model card.
+
+    Raises:
+        UserError: see `prepare`; or a run of another recipe is in `output`.
+    """
+    final = output / recipe.student_name
+    _check_output(recipe, output)
+    if (final / "config.json").is_file():
+        return final
+    run = prepare(recipe, output)
+    trainer = run.trainer
+    if trainer.is_world_process_zero():
+        _write(output / "recipe.json", recipe.model_dump(mode="json"))
+        _write(output / "environment.json", environment(recipe))
+        for name, dataset in (("training", run.train), ("validation", run.validation)):
+            if dataset is not None:
+                dataset.fill_cache(progress and (lambda done, total, name=name: progress(f"encoding {name}", done, total)))
+    trainer.accelerator.wait_for_everyone()
+    started = time.perf_counter()
+    checkpoint = last_checkpoint(output)
+    trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
+    if run.validation is not None and not _evaluated(trainer):
+        trainer.evaluate()
+    if trainer.is_world_process_zero():
+        summary = {"seconds": round(time.perf_counter() - started, 1), "resumed": checkpoint is not None}
+        _write(output / "log.json", {"summary": summary, "history": trainer.state.log_history})
+        plot_curves(trainer.state.log_history, output / "curves.png", title=f"{recipe.arm}, seed {recipe.seed}")
+        save_student(run.student, final, teacher=recipe.teacher)
+        write_model_card(final, recipe, run.data_record, trainer.state.log_history, environment(recipe))
+        for name in ("recipe.json", "data.json", "environment.json", "log.json", "curves.png"):
+            (final / name).write_bytes((output / name).read_bytes())
+    trainer.accelerator.wait_for_everyone()
+    return final
+
+
+def environment(recipe: Recipe) -> dict[str, Any]:
+    """Return what a run depended on beside its recipe and its data."""
+    return {
+        "packages": {name: version(name) for name in _PACKAGES},
+        "python": platform.python_version(),
+        "machine": platform.machine(),
+        "device": "cuda" if torch.cuda.is_available() else "cpu",
+        "threads": torch.get_num_threads(),
+        "processes": int(os.environ.get("WORLD_SIZE", "1")),
+        "precision": "bf16" if resolve_precision(recipe) else "float32",
+        "seed": recipe.seed,
+    }
+
+
+def _evaluated(trainer: DistillationTrainer) -> bool:
+    return any(entry.get("step") == trainer.state.global_step and "eval_wer" in entry for entry in trainer.state.log_history)
+
+
+def _check_output(recipe: Recipe, output: Path) -> None:
+    """Refuse to continue a run of another recipe; what changes cost only may differ."""
+    known = output / "recipe.json"
+    if not known.is_file():
+        return
+    before, now = json.loads(known.read_text()), recipe.model_dump(mode="json")
+    changed = [key for key in now if key != "runtime" and before.get(key) != now[key]]
+    if changed:
+        raise UserError(f"out: {output} holds a run of another recipe (differs in {', '.join(changed)}); choose another folder")
+
+
+def _write(path: Path, content: Any) -> None:
+    path.write_text(json.dumps(content, indent=1) + "\n")

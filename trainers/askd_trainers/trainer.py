@@ -1,0 +1,243 @@
+"""The training step on transformers' `Seq2SeqTrainer`: one objective with scheduled weights, of which every arm is a setting."""
+
+from collections.abc import Callable
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor, nn
+from transformers import Seq2SeqTrainer, TrainerCallback, TrainerControl, TrainerState, TrainingArguments
+
+from askd_bench.errors import UserError
+from askd_bench.metrics.alignment import count_errors
+from askd_bench.text import DEFAULT_NORMALISER, normaliser
+from askd_bench.types import ErrorCounts
+from askd_trainers.checkpoints import load_extras, whole_checkpoint
+from askd_trainers.encoder_states import FrozenEncoder
+from askd_trainers.losses import entropy, kl_divergence, uniform_cross_entropy
+from askd_trainers.recipe import Objective
+from askd_trainers.schedules import LossSchedule
+from askd_trainers.self_teacher import SelfTeacher
+
+Batch = dict[str, Tensor]
+
+
+class Family(Protocol):
+    """What the trainer asks of a kind of model; see `askd_trainers.whisper` and `askd_trainers.ctc`."""
+
+    def counts(self, model: Any, batch: Batch) -> tuple[int, int]:
+        """Return over how many items the hard loss and the divergences are means."""
+
+    def forward(self, model: Any, batch: Batch) -> Tensor:
+        """Return logits."""
+
+    def packed(self, model: Any, logits: Tensor, batch: Batch) -> Tensor:
+        """Return the logits that divergences compare, shape (positions, vocabulary)."""
+
+    def hard_loss(self, model: Any, logits: Tensor, batch: Batch) -> Tensor:
+        """Return the loss against the reference, summed."""
+
+    def transcribe(self, model: Any, batch: Batch) -> list[str]:
+        """Return greedy transcripts."""
+
+
+class DistillationTrainer(Seq2SeqTrainer):  # type: ignore[misc]
+    """Trains a student by cross-entropy, a teacher and an earlier self, weighted by a `LossSchedule`.
+
+    The loss of a step is a sum over positions divided by the positions of the whole step, over accumulated batches and processes alike:
+    it does not depend on how the step is cut.
+
+    Args:
+        family: how models of this kind are run.
+        teacher: kept in eval mode, without gradients; None where the objective has no teacher.
+        encoders: role ("student", "teacher") -> its frozen encoder, None for one that is trained. Without a "teacher" the teacher hears
+            what the student hears, and a frozen encoder runs once a batch for both.
+        objective, total_steps: what the weights follow from.
+        utterance_id: index of an example -> what errors call it.
+        options: of `Seq2SeqTrainer`.
+    """
+
+    loss_is_scaled_for_ga = True
+
+    def __init__(
+        self,
+        *,
+        family: Family,
+        teacher: nn.Module | None,
+        encoders: dict[str, FrozenEncoder | None],
+        objective: Objective,
+        total_steps: int,
+        utterance_id: Callable[[int], str] = str,
+        **options: Any,
+    ) -> None:
+        super().__init__(**options)
+        self.family = family
+        self.encoders = encoders
+        self.schedule = LossSchedule(objective, total_steps)
+        self.utterance_id = utterance_id
+        self.teacher = None if teacher is None else teacher.to(self.args.device).eval().requires_grad_(False)
+        for encoder in encoders.values():
+            if encoder is not None:
+                encoder.encoder.to(self.args.device)
+        term = objective.self_teacher
+        self.self_teacher = None if term is None else SelfTeacher(self.model, term)
+        self._terms: dict[str, Tensor] = {}
+        self._steps_since_log = 0
+        self._gap = torch.zeros(3, dtype=torch.float64)
+        self.add_callback(_AfterStep(self))
+
+    def get_batch_samples(self, epoch_iterator: Any, num_batches: int, device: Any) -> tuple[list[Batch], Tensor]:
+        """Return the batches of a step, and over how many items, in all processes, its two kinds of loss are means."""
+        batches: list[Batch] = []
+        while len(batches) < num_batches and (batch := next(epoch_iterator, None)) is not None:
+            batches.append(batch)
+        counts = torch.tensor([self._counts(batch) for batch in batches], device=device).reshape(-1, 2).sum(dim=0)
+        return batches, self.accelerator.reduce(counts, "sum")
+
+    def compute_loss(
+        self, model: nn.Module, inputs: Batch, return_outputs: bool = False, num_items_in_batch: Tensor | None = None
+    ) -> Tensor:
+        """Return the batch's share of the loss of its step.
+
+        Raises:
+            UserError: it is not finite; the message names the batch's utterances.
+        """
+        objective = self.schedule.objective
+        weights = self.schedule.weights(self.state.global_step)
+        items = self._counts(inputs) if num_items_in_batch is None else num_items_in_batch.tolist()
+        batch = self._heard_by("student", inputs)
+        logits = self.family.forward(model, batch)
+        packed = self.family.packed(self.model, logits, batch)
+        hard_sum = self.family.hard_loss(self.model, logits, batch)
+        hard = hard_sum / items[0]
+        terms = {"cross_entropy": hard}
+        if objective.label_smoothing:
+            uniform = uniform_cross_entropy(packed).sum() / items[1]
+            hard = (1 - objective.label_smoothing) * hard + objective.label_smoothing * uniform
+        loss = weights.cross_entropy * hard
+        if objective.confidence_penalty:
+            terms["entropy"] = entropy(packed).sum() / items[1]
+            loss = loss - objective.confidence_penalty * terms["entropy"]
+        for name, weight, other in (
+            ("teacher_kl", weights.teacher, self.teacher),
+            ("self_kl", weights.self_teacher, self.self_teacher and self.self_teacher.model),
+        ):
+            if weight > 0:
+                heard = self._heard_by("teacher", inputs) if name == "teacher_kl" and "teacher" in self.encoders else batch
+                with torch.no_grad(), self.accelerator.autocast():
+                    target = self.family.forward(other, heard)
+                if name == "teacher_kl" and self.schedule.follows_gap:
+                    self._measure_gap(hard_sum, self.family.hard_loss(other, target, heard), heard)
+                target = self.family.packed(other, target, heard)
+                terms[name] = kl_divergence(target, packed, temperature=objective.temperature).sum() / items[1]
+                loss = loss + weight * objective.temperature**2 * terms[name]
+        if not torch.isfinite(loss):
+            ids = ", ".join(map(self.utterance_id, inputs["index"].tolist()))
+            raise UserError(f"training: the loss is {loss.item()} at step {self.state.global_step}; utterances of the batch: {ids}")
+        if model.training:
+            for name, value in terms.items():
+                self._terms[name] = self._terms.get(name, torch.zeros_like(loss)) + value.detach()
+        # DDP averages gradients over processes; the items above already are those of all of them.
+        scaled: Tensor = loss * self.accelerator.num_processes
+        return scaled
+
+    def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
+        """Log with the mean of each term since the last time, and the weights of the step just taken."""
+        if "loss" in logs and self._steps_since_log:
+            for name, total in self._terms.items():
+                logs[name] = float(self.accelerator.reduce(total, "sum")) / self._steps_since_log
+            weights = self.schedule.weights(max(0, self.state.global_step - 1))
+            logs |= {"teacher_weight": weights.teacher, "self_teacher_weight": weights.self_teacher}
+            self._terms, self._steps_since_log = {}, 0
+        super().log(logs, start_time)
+
+    @torch.no_grad()
+    def evaluate(
+        self, eval_dataset: Any = None, ignore_keys: list[str] | None = None, metric_key_prefix: str = "eval", **_: Any
+    ) -> dict[str, float]:
+        """Return and log cross-entropy, divergence from the teacher (both at τ = 1, as Distil-Whisper evaluates) and greedy WER.
+
+        WER is of pooled counts, after the `whisper-english` normaliser.
+        """
+        model = self.model.eval()
+        sums = torch.zeros(4, dtype=torch.float64)
+        counts = ErrorCounts()
+        normalise = normaliser(DEFAULT_NORMALISER)
+        dataset = eval_dataset if eval_dataset is not None else self.eval_dataset
+        for raw in self.get_eval_dataloader(dataset):
+            inputs = self._prepare_inputs(raw)
+            batch = self._heard_by("student", inputs)
+            logits = self.family.forward(model, batch)
+            hard, soft = self._counts(inputs)
+            sums[0] += self.family.hard_loss(model, logits, batch).item()
+            sums[1] += hard
+            if self.teacher is not None:
+                heard = self._heard_by("teacher", inputs) if "teacher" in self.encoders else batch
+                with self.accelerator.autocast():
+                    target = self.family.packed(self.teacher, self.family.forward(self.teacher, heard), heard)
+                sums[2] += kl_divergence(target, self.family.packed(model, logits, batch)).sum().item()
+                sums[3] += soft
+            for index, text in zip(inputs["index"].tolist(), self.family.transcribe(model, batch), strict=True):
+                reference = dataset.examples[index].utterance.reference
+                counts += count_errors(reference=normalise(reference).split(), hypothesis=normalise(text).split())
+        words = torch.tensor([counts.errors, counts.reference_length], dtype=torch.float64)
+        sums, words = (self.accelerator.reduce(x.to(self.args.device), "sum").cpu() for x in (sums, words))
+        metrics = {f"{metric_key_prefix}_cross_entropy": float(sums[0] / sums[1]), f"{metric_key_prefix}_wer": float(words[0] / words[1])}
+        if sums[3] > 0:
+            metrics[f"{metric_key_prefix}_teacher_kl"] = float(sums[2] / sums[3])
+        self.log(metrics)
+        self.control: TrainerControl = self.callback_handler.on_evaluate(self.args, self.state, self.control, metrics)
+        return metrics
+
+    def train(self, resume_from_checkpoint: Any = None, **options: Any) -> Any:
+        """Train; continue from a checkpoint folder where one is given, else evaluate first what training starts from."""
+        self.args.eval_on_start = not resume_from_checkpoint and self.args.eval_strategy != "no"
+        if resume_from_checkpoint:
+            load_extras(resume_from_checkpoint, self.schedule, self.self_teacher)
+        return super().train(resume_from_checkpoint=resume_from_checkpoint, **options)
+
+    def _save_checkpoint(self, model: Any, trial: Any) -> None:
+        with whole_checkpoint(self.args.output_dir, self.state.global_step, self.schedule, self.self_teacher, self.args.should_save):
+            super()._save_checkpoint(model, trial)
+
+    def after_step(self) -> None:
+        """Update the self-teacher and the measured gap; `global_step` steps have been taken."""
+        self._steps_since_log += 1
+        if self.schedule.follows_gap:
+            student, teacher, items = self.accelerator.reduce(self._gap.to(self.args.device), "sum").tolist()
+            self._gap.zero_()
+            if items:
+                self.schedule.observe(student / items, teacher / items)
+        if self.self_teacher is not None:
+            self.self_teacher.after_step(self.model, self.state.global_step, self.schedule.phase_a_steps)
+
+    def after_epoch(self) -> None:
+        """Tell the self-teacher that an epoch is over."""
+        if self.self_teacher is not None:
+            self.self_teacher.after_epoch(self.model)
+
+    def _measure_gap(self, student_sum: Tensor, teacher_sum: Tensor, batch: Batch) -> None:
+        self._gap += torch.tensor([student_sum.item(), teacher_sum.item(), self._counts(batch)[0]], dtype=torch.float64)
+
+    def _heard_by(self, role: str, inputs: Batch) -> Batch:
+        """Return the batch with the inputs of `role` under their own names, and the states of its encoder where that is frozen."""
+        batch = {name.removeprefix(f"{role}_"): tensor for name, tensor in inputs.items()}
+        encoder = self.encoders[role]
+        if encoder is not None:
+            batch["states"] = encoder.complete(batch)
+        return batch
+
+    def _counts(self, inputs: Batch) -> tuple[int, int]:
+        return self.family.counts(self.model, inputs)
+
+
+class _AfterStep(TrainerCallback):  # type: ignore[misc]
+    """Calls the trainer back after each optimiser step and epoch."""
+
+    def __init__(self, trainer: DistillationTrainer) -> None:
+        self.trainer = trainer
+
+    def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
+        self.trainer.after_step()
+
+    def on_epoch_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
+        self.trainer.after_epoch()

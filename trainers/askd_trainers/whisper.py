@@ -1,0 +1,143 @@
+"""The Whisper family: decoder logits on label positions only, over an encoder that runs once for student and teacher."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from transformers import WhisperConfig, WhisperForConditionalGeneration, WhisperProcessor
+from transformers.modeling_outputs import BaseModelOutput
+
+from askd_bench.errors import UserError
+from askd_bench.models.greedy import GreedySettings, decode_greedily
+from askd_bench.models.log_mel import LogMel
+from askd_bench.types import SAMPLING_RATE, Samples
+from askd_trainers.cross_attention import absorb_cross_attention
+from askd_trainers.losses import cross_entropy
+
+IGNORED = -100
+"""Label of a position that counts for nothing: padding, and the prompt, which decoding forces anyway."""
+
+
+def whisper_frontend(processor: WhisperProcessor, config: WhisperConfig) -> LogMel:
+    """Return the log-mel front end for a model's window (its encoder halves the frame rate)."""
+    extractor = processor.feature_extractor
+    return LogMel(
+        mel_filters=np.asarray(extractor.mel_filters, np.float32),
+        n_fft=extractor.n_fft,
+        hop_length=extractor.hop_length,
+        window_samples=config.max_source_positions * 2 * extractor.hop_length,
+    )
+
+
+class PackedWhisper(WhisperForConditionalGeneration):  # type: ignore[misc]
+    """Whisper whose `forward` can give logits on chosen positions only, so that padding and prompt never meet the vocabulary."""
+
+    def forward(self, *args: Any, chosen: Tensor | None = None, **kwargs: Any) -> Any:
+        """Return logits (positions, vocabulary) where `chosen` (batch, length) is true; without it, what Whisper returns."""
+        if chosen is None:
+            return super().forward(*args, **kwargs)
+        return self.proj_out(self.model(*args, use_cache=False, **kwargs).last_hidden_state[chosen])
+
+
+class WhisperFamily:
+    """What the trainer needs to know of Whisper.
+
+    Args:
+        processor: features, text and prompt.
+        config: of the student: its window.
+        language, task: for multilingual checkpoints; None for English-only ones.
+    """
+
+    def __init__(
+        self, processor: WhisperProcessor, config: WhisperConfig, *, language: str | None = None, task: str = "transcribe"
+    ) -> None:
+        self.processor = processor
+        self.tokenizer = processor.tokenizer
+        if language is not None:
+            self.tokenizer.set_prefix_tokens(language=language, task=task, predict_timestamps=False)
+        self.prompt: list[int] = list(self.tokenizer.prefix_tokens)
+        self.frontend = whisper_frontend(processor, config)
+        self.window_s = self.frontend.window_samples / SAMPLING_RATE
+
+    @staticmethod
+    def load(checkpoint: str) -> PackedWhisper:
+        """Return the model of a checkpoint in float32."""
+        model: PackedWhisper = PackedWhisper.from_pretrained(checkpoint, dtype=torch.float32)
+        return model
+
+    @staticmethod
+    def prepare(model: PackedWhisper) -> None:
+        """Give a model the faster cross-attention."""
+        absorb_cross_attention(model.model.decoder)
+
+    def labels(self, text: str) -> list[int]:
+        """Return the tokens to predict: the text with a space before it, as Whisper itself writes, and the end token."""
+        tokens: list[int] = self.tokenizer(" " + " ".join(text.split()), add_special_tokens=False).input_ids
+        return [*tokens, self.tokenizer.eos_token_id]
+
+    def check_labels(self, model: Any, labels: Sequence[int], utterance: str) -> None:
+        """Refuse labels that are longer than the model has positions for."""
+        room = model.config.max_target_positions - len(self.prompt) + 1
+        if len(labels) > room:
+            raise UserError(f"data: utterance {utterance!r} has {len(labels)} label tokens, more than the model's {room} positions")
+
+    def features(self, samples: Samples) -> NDArray[np.float32]:
+        """Return log-mel features (bins, frames)."""
+        return self.frontend(samples)
+
+    def collate_labels(self, labels: Sequence[Sequence[int]]) -> dict[str, Tensor]:
+        """Return `decoder_input_ids` and `labels`, both (batch, length): each position's label is the input of the next."""
+        length = max(map(len, labels)) + len(self.prompt) - 1
+        inputs = torch.full((len(labels), length), self.tokenizer.eos_token_id)
+        targets = torch.full((len(labels), length), IGNORED)
+        for row, tokens in enumerate(labels):
+            whole = [*self.prompt, *tokens]
+            inputs[row, : len(whole) - 1] = torch.tensor(whole[:-1])
+            targets[row, len(self.prompt) - 1 : len(whole) - 1] = torch.tensor(tokens)
+        return {"decoder_input_ids": inputs, "labels": targets}
+
+    def collate_features(self, features: Sequence[NDArray[np.float32]]) -> dict[str, Tensor]:
+        """Return `features` (batch, bins, frames); Whisper's all have the length of the window."""
+        return {"features": torch.from_numpy(np.stack(features))}
+
+    def counts(self, model: Any, batch: dict[str, Tensor]) -> tuple[int, int]:
+        """Return over how many items the hard loss and the divergences are means: here both are label positions."""
+        count = int((batch["labels"] != IGNORED).sum())
+        return count, count
+
+    def forward(self, model: Any, batch: dict[str, Tensor]) -> Tensor:
+        """Return logits (positions, vocabulary); without states in the batch the model's own encoder runs, with gradients."""
+        states = batch.get("states")
+        source = {"input_features": batch["features"]} if states is None else {"encoder_outputs": BaseModelOutput(states)}
+        logits: Tensor = model(**source, decoder_input_ids=batch["decoder_input_ids"], chosen=batch["labels"] != IGNORED)
+        return logits
+
+    def packed(self, model: Any, logits: Tensor, batch: dict[str, Tensor]) -> Tensor:
+        """Return what the divergences compare."""
+        return logits
+
+    def hard_loss(self, model: Any, logits: Tensor, batch: dict[str, Tensor]) -> Tensor:
+        """Return the summed cross-entropy against the labels."""
+        labels = batch["labels"]
+        return cross_entropy(logits, labels[labels != IGNORED]).sum()
+
+    @torch.no_grad()
+    def transcribe(self, model: Any, batch: dict[str, Tensor]) -> list[str]:
+        """Return greedy transcripts."""
+        states = batch.get("states")
+        if states is None:
+            states = model.model.encoder(batch["features"]).last_hidden_state
+        generation = model.generation_config
+        settings = GreedySettings(
+            prompt=tuple(self.prompt),
+            suppressed=tuple(generation.suppress_tokens or ()),
+            suppressed_first=tuple(generation.begin_suppress_tokens or ()),
+            end=self.tokenizer.eos_token_id,
+            # A model that loops is stopped: no reference here has more than a third of the positions.
+            max_length=min(model.config.max_target_positions, 2 * batch["labels"].shape[1] + 32),
+        )
+        records = decode_greedily(model, states, settings)
+        return [self.tokenizer.decode(record.tokens, skip_special_tokens=True) for record in records]
