@@ -1,5 +1,6 @@
 """The command line: parse, delegate, print. Heavy modules are imported inside the commands, so that `--help` and `list` answer at once."""
 
+import os
 import sys
 from enum import StrEnum
 from pathlib import Path
@@ -141,6 +142,8 @@ def score(
 
 def main() -> None:
     """Run the command line; bad input is one line on standard error and exit code 2."""
+    # Rendering shares the cores with the model: threads that spin while they wait for work would take them from it.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     try:
         sys.exit(app(standalone_mode=False))
     except UserError as error:
