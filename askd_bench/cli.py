@@ -99,6 +99,50 @@ def run(
     _print_results(results)
 
 
+@app.command()
+def render(
+    suite: Annotated[str, typer.Option(help="Name of a bundled suite or a TOML file.")] = "noisy",
+    out_: Annotated[Path | None, typer.Option("--out", help="A new or empty folder for the audio and its manifest.")] = None,
+    corpus: Annotated[list[str] | None, typer.Option(help="As for run; may be repeated. [default: the suite's]")] = None,
+    conditions: Annotated[list[str] | None, typer.Option(help="As for run; may be repeated. [default: the suite's short grid]")] = None,
+    full: Annotated[bool, typer.Option("--full", help="Every condition, every utterance.")] = False,
+    limit: Annotated[int | None, typer.Option(help="As for run. [default: the suite's]")] = None,
+    split: Annotated[str, typer.Option(help="test or dev.")] = "test",
+    noise_dir: Annotated[Path | None, typer.Option(help="Your own noise recordings.")] = None,
+    workers: Annotated[int | None, typer.Option(help="Processes; 0 for none. [default: one per four cores]")] = None,
+    check: Annotated[
+        Path | None, typer.Option(help="A manifest of an earlier render: render again, write nothing, report differences.")
+    ] = None,
+) -> None:
+    """Write the exact audio a model would hear (FLAC, int16) with hashes and realised parameters, to score systems elsewhere."""
+    from askd_bench.evaluation import rendering
+
+    if check is not None:
+        differences = rendering.check(check, noise_dir=noise_dir, workers=workers)
+        for difference in differences:
+            out.print(difference, highlight=False, soft_wrap=True)
+        out.print(f"{check}: {len(differences)} differences" if differences else f"{check}: every hash is the same")
+        raise typer.Exit(1 if differences else 0)
+    if out_ is None:
+        raise UserError("out: is missing (allowed: --out FOLDER, or --check MANIFEST)")
+    from askd_bench.report.progress_bar import ProgressBar
+
+    with ProgressBar(err) as progress:
+        manifest = rendering.render(
+            suite,
+            out=out_,
+            corpus=corpus,
+            conditions=conditions,
+            full=full,
+            limit=limit,
+            split=split,  # type: ignore[arg-type]  # checked by render
+            noise_dir=noise_dir,
+            workers=workers,
+            progress=progress,
+        )
+    out.print(f"{manifest}: written", highlight=False)
+
+
 @app.command("list")
 def list_(
     what: Annotated[Listed, typer.Argument(help="What to list.")],

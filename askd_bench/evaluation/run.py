@@ -12,9 +12,10 @@ from typing import Any
 import numpy as np
 
 from askd_bench.corpora import SEED_RULE as SELECT_RULE
-from askd_bench.corpora import Corpus, open_corpus, select
+from askd_bench.corpora import Corpus
 from askd_bench.corpora.selection import Selection
 from askd_bench.errors import UserError
+from askd_bench.evaluation.inputs import Inputs, resolve_inputs
 from askd_bench.evaluation.plan import Batch, Plan
 from askd_bench.evaluation.progress import Progress, Silent
 from askd_bench.evaluation.render import SEED_RULE
@@ -22,14 +23,12 @@ from askd_bench.evaluation.workers import Prepared, Preparer, default_workers, p
 from askd_bench.models.base import Transcriber
 from askd_bench.models.load import load_transcriber
 from askd_bench.models.names import DEFAULT_MODEL
-from askd_bench.paths import CORPORA_DIR
 from askd_bench.results import SCHEMA_VERSION, Result, RowStore, discard, signature_of
-from askd_bench.suites import Condition, Suite, load_suite
+from askd_bench.suites import Condition
 from askd_bench.text import DEFAULT_NORMALISER, normaliser
 from askd_bench.types import SAMPLING_RATE, Row, Split, Transcription
 
 _RECORDED_PACKAGES = ("askd-bench", "av", "numpy", "scipy", "soundfile", "soxr", "tokenizers", "torch", "transformers")
-_TALKERS_CORPUS = "accents"
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,41 +93,37 @@ def run(
         UserError: bad input, told in one line, before anything is written.
     """
     progress = progress or Silent()
-    loaded_suite = load_suite(suite)
-    chosen = loaded_suite.select(conditions, full=full)
+    _check(batch_size=batch_size, workers=workers)
     normaliser(normalizer)
-    _check(batch_size=batch_size, workers=workers, limit=limit, split=split, noise_dir=noise_dir)
-    size = None if limit == 0 else limit if limit is not None else None if full else loaded_suite.limit
-    opened = [open_corpus(spec) for spec in (corpus or loaded_suite.corpora)]
-    talkers = _talkers()
+    inputs = resolve_inputs(suite, corpus=corpus, conditions=conditions, full=full, limit=limit, split=split, noise_dir=noise_dir)
     transcriber = load_transcriber(model, dtype=dtype, device=device, threads=threads, language=language, task=task, num_beams=num_beams)
     plans = [
         Plan(
-            conditions=chosen,
-            reported=select(one, size, split=split),
-            fitting=_fitting(one, size) if split == "test" else None,
-            baseline=loaded_suite.baseline,
+            conditions=inputs.conditions,
+            reported=selected.reported,
+            fitting=selected.fitting,
+            baseline=inputs.suite.baseline,
             batch_size=batch_size,
             window_s=transcriber.window_s,
         )
-        for one in opened
+        for selected in inputs.corpora
     ]
-    preparations = Preparer(
-        suite=loaded_suite.name,
-        version=loaded_suite.version,
-        talkers=tuple(talkers),
+    preparer = Preparer(
+        suite=inputs.suite.name,
+        version=inputs.suite.version,
+        talkers=tuple(inputs.talkers),
         noise_dir=noise_dir,
         frontend=transcriber.frontend,
     )
     stores = []
     for plan in plans:
-        path = Path(output) / transcriber.card.id / loaded_suite.label / plan.reported.name
+        path = Path(output) / transcriber.card.id / inputs.suite.label / plan.reported.name
         if overwrite:
             discard(path)
-        stores.append(RowStore(path, _signature(loaded_suite, chosen, plan, transcriber, talkers, noise_dir, split)))
+        stores.append(RowStore(path, _signature(inputs, plan, transcriber)))
     results = []
     for plan, store in zip(plans, stores, strict=True):
-        _evaluate(plan, store, preparations, transcriber, default_workers() if workers is None else workers, progress)
+        _evaluate(plan, store, preparer, transcriber, default_workers() if workers is None else workers, progress)
         result = Result.open(store.path)
         results.append(CorpusResult(plan.reported.name, store.path, result.write_summary(normalizer), result.signature()))
     return results
@@ -190,25 +185,18 @@ def _row(condition: Condition, item: Prepared, transcription: Transcription | No
     )
 
 
-def _signature(
-    suite: Suite,
-    conditions: Sequence[Condition],
-    plan: Plan,
-    transcriber: Transcriber,
-    talkers: Corpus,
-    noise_dir: Path | None,
-    split: Split,
-) -> dict[str, Any]:
+def _signature(inputs: Inputs, plan: Plan, transcriber: Transcriber) -> dict[str, Any]:
+    suite, noise_dir = inputs.suite, inputs.noise_dir
     return {
         "schema_version": SCHEMA_VERSION,
         "suite": {"name": suite.name, "version": suite.version, "fingerprint": suite.fingerprint},
-        "conditions": [condition.id for condition in conditions],
+        "conditions": [condition.id for condition in inputs.conditions],
         "corpus": {
             "name": plan.reported.name,
             "source": plan.reported.source,
             "fingerprint": plan.reported.fingerprint(),
             "fitting_fingerprint": plan.fitting.fingerprint() if plan.fitting else None,
-            "split": split,
+            "split": inputs.split,
             "licence": plan.reported.licence,
             "speaker_is": plan.reported.speaker_is,
             "group_is": plan.reported.group_is,
@@ -216,23 +204,10 @@ def _signature(
         "model": signature_of(transcriber.card),
         "batch_size": plan.batch_size,
         "rules": {"seed": SEED_RULE, "select": SELECT_RULE},
-        "talkers": {"name": talkers.name, "fingerprint": talkers.fingerprint()},
+        "talkers": {"name": inputs.talkers.name, "fingerprint": inputs.talkers.fingerprint()},
         "noise_dir": noise_dir.name if noise_dir else None,
         "versions": {"python": platform.python_version()} | {name: importlib.metadata.version(name) for name in _RECORDED_PACKAGES},
     }
-
-
-def _talkers() -> Corpus:
-    if not (CORPORA_DIR / _TALKERS_CORPUS).is_dir():
-        raise UserError(
-            f"talkers: the bundled corpus {_TALKERS_CORPUS!r}, which babble is made of, is not installed (allowed: a whole installation)"
-        )
-    return open_corpus(_TALKERS_CORPUS)
-
-
-def _fitting(corpus: Corpus, limit: int | None) -> Corpus | None:
-    has_dev = any(utterance.split == "dev" for utterance in corpus.metadata())
-    return select(corpus, limit, split="dev") if has_dev else None
 
 
 def _count(corpus: Corpus) -> int | None:
@@ -241,14 +216,8 @@ def _count(corpus: Corpus) -> int | None:
     return sum(1 for _ in corpus.metadata())
 
 
-def _check(*, batch_size: int, workers: int | None, limit: int | None, split: str, noise_dir: Path | None) -> None:
+def _check(*, batch_size: int, workers: int | None) -> None:
     if batch_size < 1:
         raise UserError(f"batch_size: {batch_size} is out of range (allowed: 1 or more)")
     if workers is not None and workers < 0:
         raise UserError(f"workers: {workers} is out of range (allowed: 0 or more)")
-    if limit is not None and limit < 0:
-        raise UserError(f"limit: {limit} is out of range (allowed: 1 or more, or 0 for all)")
-    if split not in ("test", "dev"):
-        raise UserError(f"split: {split!r} is unknown (allowed: test, dev)")
-    if noise_dir is not None and not noise_dir.is_dir():
-        raise UserError(f"noise_dir: {str(noise_dir)!r} is not a folder")

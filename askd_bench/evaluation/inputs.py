@@ -1,0 +1,86 @@
+"""What a run or a rendering starts from: suite, conditions, chosen utterances; checked before anything is written."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from askd_bench.corpora import Corpus, open_corpus, select
+from askd_bench.errors import UserError
+from askd_bench.paths import CORPORA_DIR
+from askd_bench.suites import Condition, Suite, load_suite
+from askd_bench.types import Split
+
+_TALKERS_CORPUS = "accents"
+
+
+@dataclass(frozen=True, slots=True)
+class Selected:
+    """A corpus' utterances to report, and its "dev" utterances for fitting temperatures on clean speech (None where there are none)."""
+
+    reported: Corpus
+    fitting: Corpus | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Inputs:
+    """Suite, conditions and corpora as asked for; `talkers` is what babble is made of."""
+
+    suite: Suite
+    conditions: Sequence[Condition]
+    corpora: Sequence[Selected]
+    talkers: Corpus
+    noise_dir: Path | None
+    split: Split
+
+
+def resolve_inputs(
+    suite: str,
+    *,
+    corpus: Sequence[str] | None,
+    conditions: Sequence[str] | None,
+    full: bool,
+    limit: int | None,
+    split: Split,
+    noise_dir: Path | None,
+) -> Inputs:
+    """Open everything that was asked for; see `run` for the arguments.
+
+    Raises:
+        UserError: any of it is unknown, unreadable or out of range.
+    """
+    loaded = load_suite(suite)
+    chosen = loaded.select(conditions, full=full)
+    if limit is not None and limit < 0:
+        raise UserError(f"limit: {limit} is out of range (allowed: 1 or more, or 0 for all)")
+    if split not in ("test", "dev"):
+        raise UserError(f"split: {split!r} is unknown (allowed: test, dev)")
+    if noise_dir is not None and not noise_dir.is_dir():
+        raise UserError(f"noise_dir: {str(noise_dir)!r} is not a folder (allowed: a folder of recordings)")
+    size = None if limit == 0 else limit if limit is not None else None if full else loaded.limit
+    specs = list(corpus or loaded.corpora)
+    opened = [open_corpus(spec) for spec in specs]
+    names = [one.name for one in opened]
+    twice = next((name for name in names if names.count(name) > 1), None)
+    if twice:
+        raise UserError(f"corpus: two of {', '.join(specs)} are called {twice!r} (allowed: different names, since results go by name)")
+    return Inputs(
+        suite=loaded,
+        conditions=chosen,
+        corpora=[Selected(select(one, size, split=split), _fitting(one, size) if split == "test" else None) for one in opened],
+        talkers=_talkers(),
+        noise_dir=noise_dir,
+        split=split,
+    )
+
+
+def _talkers() -> Corpus:
+    if not (CORPORA_DIR / _TALKERS_CORPUS).is_dir():
+        raise UserError(
+            f"talkers: the bundled corpus {_TALKERS_CORPUS!r}, which babble is made of, is not installed (allowed: a whole wheel)"
+        )
+    return open_corpus(_TALKERS_CORPUS)
+
+
+def _fitting(corpus: Corpus, limit: int | None) -> Corpus | None:
+    has_dev = any(utterance.split == "dev" for utterance in corpus.metadata())
+    return select(corpus, limit, split="dev") if has_dev else None
