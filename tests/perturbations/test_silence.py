@@ -43,7 +43,7 @@ def test_every_condition_of_the_suite_renders(condition):
 
 @pytest.mark.parametrize("name", CADENCES)
 def test_tones_have_their_frequencies_only(name):
-    samples = tone(name, 60)
+    samples = tone(name, 24)
     power = np.abs(np.fft.rfft(samples.astype(float))) ** 2
     frequencies = np.fft.rfftfreq(samples.size, 1 / RATE)
     wanted = {f for _, step in CADENCES[name] for f in step}
@@ -55,11 +55,11 @@ def test_tones_have_their_frequencies_only(name):
 
 @pytest.mark.parametrize("name", CADENCES)
 def test_tones_keep_their_cadence_and_level(name):
-    samples = tone(name, 60, level_dbfs=-20)
+    samples = tone(name, 30, level_dbfs=-20)
     loud = np.abs(samples).reshape(-1, RATE // 100).max(axis=1) > 0.02
     cycle = sum(duration for duration, _ in CADENCES[name])
     on_share = sum(duration for duration, frequencies in CADENCES[name] if frequencies) / cycle
-    assert loud.mean() == pytest.approx(on_share, abs=0.05)
+    assert loud.mean() == pytest.approx(on_share, abs=0.07)
     frames = np.sqrt(np.mean(samples.reshape(-1, RATE // 100).astype(float) ** 2, axis=1))
     steady = frames > 0.5 * np.median(frames[loud])
     assert 20 * np.log10(np.sqrt(np.mean(frames[steady] ** 2))) == pytest.approx(-20, abs=0.5)
