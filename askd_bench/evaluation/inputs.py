@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from askd_bench.corpora import Corpus, open_corpus, select
+from askd_bench.corpora.selection import Selection
 from askd_bench.errors import UserError
 from askd_bench.paths import CORPORA_DIR
 from askd_bench.suites import Condition, Suite, load_suite
@@ -71,6 +72,13 @@ def resolve_inputs(
         noise_dir=noise_dir,
         split=split,
     )
+
+
+def count(corpus: Corpus) -> int:
+    """Return how many utterances there are; for a sample without reading the source, else by one pass over its metadata."""
+    if isinstance(corpus, Selection) and corpus.ids is not None:
+        return len(corpus.ids)
+    return sum(1 for _ in corpus.metadata())
 
 
 def _talkers() -> Corpus:

@@ -12,7 +12,7 @@ import soundfile
 
 from askd_bench.corpora import open_corpus
 from askd_bench.errors import UserError
-from askd_bench.evaluation.inputs import Inputs, resolve_inputs
+from askd_bench.evaluation.inputs import Inputs, count, resolve_inputs
 from askd_bench.evaluation.plan import Batch, Plan
 from askd_bench.evaluation.progress import Progress, Silent
 from askd_bench.evaluation.workers import Prepared, Preparer, default_workers, prepare_all
@@ -127,7 +127,7 @@ def _rendered(inputs: Inputs, workers: int | None, progress: Progress) -> Iterat
             batch_size=_CHUNK,
             window_s=None,
         )
-        progress.start(selected.reported.name, [c.id for c in inputs.conditions], None, None)
+        progress.start(selected.reported.name, [c.id for c in inputs.conditions], count(selected.reported), 0)
         for batch, prepared in prepare_all(_preparer(inputs), plan, workers=default_workers() if workers is None else workers):
             progress.advance(batch.condition.id, len(prepared), kept=False)
             yield selected.reported.name, batch, prepared

@@ -12,10 +12,8 @@ from typing import Any
 import numpy as np
 
 from askd_bench.corpora import SEED_RULE as SELECT_RULE
-from askd_bench.corpora import Corpus
-from askd_bench.corpora.selection import Selection
 from askd_bench.errors import UserError
-from askd_bench.evaluation.inputs import Inputs, resolve_inputs
+from askd_bench.evaluation.inputs import Inputs, count, resolve_inputs
 from askd_bench.evaluation.plan import Batch, Plan
 from askd_bench.evaluation.progress import Progress, Silent
 from askd_bench.evaluation.render import SEED_RULE
@@ -208,12 +206,6 @@ def _signature(inputs: Inputs, plan: Plan, transcriber: Transcriber) -> dict[str
         "noise_dir": noise_dir.name if noise_dir else None,
         "versions": {"python": platform.python_version()} | {name: importlib.metadata.version(name) for name in _RECORDED_PACKAGES},
     }
-
-
-def _count(corpus: Corpus) -> int | None:
-    if isinstance(corpus, Selection) and corpus.ids is not None:
-        return len(corpus.ids)
-    return sum(1 for _ in corpus.metadata())
 
 
 def _check(*, batch_size: int, workers: int | None) -> None:

@@ -32,12 +32,11 @@ class ProgressBar:
     def __exit__(self, *_: object) -> None:
         self._bar.stop()
 
-    def start(self, corpus: str, condition_ids: list[str], utterances: int | None, fitting: int | None) -> None:
+    def start(self, corpus: str, condition_ids: list[str], utterances: int, fitting: int) -> None:
         """Begin a corpus."""
-        total = None if utterances is None else utterances * len(condition_ids) + (fitting or 0)
-        each = "all" if utterances is None else f"{utterances}"
+        total = utterances * len(condition_ids) + fitting
         self.note(
-            f"{corpus}: {len(condition_ids)} conditions × {each} utterances"
+            f"{corpus}: {len(condition_ids)} conditions × {utterances} utterances"
             + (f" + {fitting} clean dev utterances for temperature scaling" if fitting else "")
         )
         self._corpus, self._kept = corpus, 0
