@@ -128,7 +128,8 @@ def run(
 
 
 def _evaluate(plan: Plan, store: RowStore, preparer: Preparer, transcriber: Transcriber, workers: int, progress: Progress) -> None:
-    progress.start(plan.reported.name, [c.id for c in plan.conditions], _count(plan.reported), _count(plan.fitting) if plan.fitting else 0)
+    fitting = count(plan.fitting) if plan.fitting else 0
+    progress.start(plan.reported.name, [c.id for c in plan.conditions], count(plan.reported), fitting)
     with store:
         done = store.keep_whole_batches(batch.keys for batch in plan)
         batches = iter(plan)
