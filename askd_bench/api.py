@@ -6,12 +6,13 @@ from typing import Any
 from askd_bench.errors import unknown_name
 from askd_bench.evaluation.rendering import render
 from askd_bench.evaluation.run import CorpusResult, run
+from askd_bench.report.comparing import compare
 from askd_bench.report.listings import LISTINGS, Records, conditions
 from askd_bench.results import Result
 from askd_bench.suites import Suite, load_suite
 from askd_bench.text import DEFAULT_NORMALISER
 
-__all__ = ["CorpusResult", "list_", "render", "run", "score", "validate"]
+__all__ = ["CorpusResult", "compare", "list_", "render", "run", "score", "validate"]
 
 
 def list_(what: str, suite: str = "noisy") -> Records:

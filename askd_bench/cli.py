@@ -184,6 +184,19 @@ def score(
     out.print(score_table(result_dir, normalizer))
 
 
+@app.command()
+def compare(
+    student: Annotated[Path, typer.Argument(help="A student's result directory.")],
+    teacher: Annotated[Path, typer.Argument(help="Its teacher's, on the same suite and corpus.")],
+    control: Annotated[Path | None, typer.Option(help="Of a student trained on the truth alone, without the teacher.")] = None,
+    normalizer: Annotated[str, typer.Option(help="Text normaliser.")] = "whisper-english",
+) -> None:
+    """Compare a student with its teacher: errors with paired tests, inherited errors, blind spots handed down, mended and new."""
+    from askd_bench.report import comparing
+
+    out.print(comparing.comparison_view(comparing.compare(student, teacher, control=control, normalizer=normalizer)))
+
+
 def main() -> None:
     """Run the command line; bad input is one line on standard error and exit code 2."""
     # Rendering shares the cores with the model: threads that spin while they wait for work would take them from it.

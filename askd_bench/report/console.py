@@ -12,7 +12,7 @@ from askd_bench.report.tables import condition_table
 
 _COLUMNS: tuple[tuple[str, str, float, int], ...] = (
     ("WER %", "wer", 100, 1),
-    ("Δ clean", "wer_degradation", 100, 1),
+    ("Δ clean", "degradation", 100, 1),
     ("CER %", "cer", 100, 1),
     ("ECE", "ece", 1, 3),
     ("conf. err.", "confident_errors_0.7", 1, 1),

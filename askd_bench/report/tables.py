@@ -7,7 +7,7 @@ import pandas as pd
 
 from askd_bench.metrics.summary import POOLED
 
-SHOWN = ("wer", "wer_degradation", "cer", "ece", "confident_errors_0.7", "insertion_rate", "hallucination_rate", "rtfx")
+SHOWN = ("wer", "degradation", "cer", "ece", "confident_errors_0.7", "insertion_rate", "hallucination_rate", "rtfx")
 """The figures of the headline table, as named in summaries."""
 
 
