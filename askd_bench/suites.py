@@ -44,6 +44,7 @@ class Suite:
     Attributes:
         default: ids of the short default grid. limit: utterances per corpus in a default run; None for all.
         baseline: the condition the others are compared with. corpora: specs of the default corpora.
+        by_group: its results are read by group of speakers, so that tables by group are printed with them.
         subgrids: name -> ids, selectable as `@name`.
         fingerprint: sha256 over name, version and every condition with all its parameters; texts and defaults of the run do not count.
     """
@@ -58,6 +59,7 @@ class Suite:
     default: tuple[str, ...]
     subgrids: Mapping[str, tuple[str, ...]]
     limit: int | None
+    by_group: bool
     fingerprint: str
 
     @property
@@ -127,6 +129,7 @@ class _SuiteFile(BaseModel):
     baseline: str = "clean"
     default: list[str] = []
     limit: int | None = Field(None, ge=1)
+    by_group: bool = False
     conditions: list[_ConditionTable] = []
     grids: list[_GridTable] = []
     subgrids: dict[str, list[str]] = {}
@@ -186,6 +189,7 @@ def _expand(file: _SuiteFile) -> Suite:
         default=tuple(file.default) or tuple(conditions),
         subgrids={name: tuple(ids) for name, ids in file.subgrids.items()},
         limit=file.limit,
+        by_group=file.by_group,
         fingerprint=_fingerprint(file.name, file.version, conditions.values()),
     )
     suite.select()  # refuses defaults that match nothing
