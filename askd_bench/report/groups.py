@@ -50,7 +50,7 @@ def groups_view(result: Result, normalizer: str = DEFAULT_NORMALISER) -> Table:
         box=box.SIMPLE_HEAVY,
         title_justify="left",
         pad_edge=False,
-        caption="[95 % interval]; – : too few utterances or words. Log-ratio: ln(worst / best), corrected for the bias of picking extremes.",
+        caption="[95 % interval]; –: too few to tell. Log-ratio: ln(worst / best), corrected for the bias of picking extremes.",
         caption_justify="left",
     )
     view.add_column("group", no_wrap=True)
