@@ -47,7 +47,7 @@ def gilbert(num_packets: int, *, loss_percent: float, mean_burst: float, rng: np
         bool, shape (num_packets,): True where the packet arrives.
 
     >>> gilbert(8, loss_percent=40, mean_burst=2, rng=np.random.default_rng(1)).astype(int).tolist()
-    [1, 1, 0, 1, 1, 1, 1, 1]
+    [1, 1, 0, 1, 0, 0, 1, 1]
     """
     rate = loss_percent / 100
     leave_bad = 1 / mean_burst
