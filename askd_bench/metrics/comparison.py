@@ -1,5 +1,4 @@
-"""A student beside its teacher, and beside a control if there is one: what differs, what is handed down, and what this corpus cannot
-tell."""
+"""A student beside its teacher and its control: what differs, what is handed down, and what this corpus cannot tell."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass

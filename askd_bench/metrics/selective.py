@@ -107,7 +107,7 @@ def aurc_of(count: Array, wrong: Array) -> Array:
     before = np.cumsum(wrong, axis=-1) - wrong
     slope = wrong / np.maximum(count, 1)
     steps = _harmonic_difference(start, end)
-    return ratio((wrong + (before - start * slope) * steps).sum(axis=-1), end[..., -1])
+    return ratio((wrong + (before - start * slope) * steps).sum(axis=-1), count.sum(axis=-1))
 
 
 def excess_aurc_of(count: Array, wrong: Array) -> Array:
