@@ -42,7 +42,7 @@ def row_to_json(row: Row) -> str:
     return json.dumps(_rounded(record), ensure_ascii=False, separators=(",", ":"), allow_nan=False)
 
 
-def row_from_json(line: str) -> Row:
+def row_from_json(line: str | bytes) -> Row:
     """Read a row back.
 
     Raises:
@@ -105,46 +105,78 @@ class Result:
                 yield row_from_json(line)
 
     def write_summary(self, normalizer: str = DEFAULT_NORMALISER) -> dict[str, Any]:
-        """Compute the summary from the rows, store it, and return it."""
+        """Compute the summary from the rows, store it, and return it.
+
+        Raises:
+            UserError: an unknown normaliser, no rows, or a directory that cannot be written.
+        """
         summary = summarise(self.rows(), normalizer=normalizer)
-        write_json(self.path / SUMMARY_FILE, summary)
+        try:
+            write_json(self.path / SUMMARY_FILE, summary)
+        except OSError as error:
+            raise UserError(f"result_dir: {str(self.path)!r} cannot be written: {error.strerror}") from None
         return summary
 
 
 class RowStore:
     """The rows of a run under way. Use it as a context manager: leaving it closes the file, rows stay."""
 
-    def __init__(self, path: Path, signature: Mapping[str, Any]) -> None:
-        """Prepare a directory for a run: new, or a run with the very same signature that may be continued.
+    def __init__(self, path: Path, signature: Mapping[str, Any], *, overwrite: bool = False) -> None:
+        """Look whether a directory can take a run: new, or a run with the very same signature that may be continued. Writes nothing.
+
+        Args:
+            path: of the directory.
+            signature: of the run.
+            overwrite: whatever run the directory holds will be discarded by `prepare`.
 
         Raises:
-            UserError: the directory holds other results, or cannot be written.
+            UserError: the directory holds other results, or cannot be looked at.
         """
         self.path = path
+        self._signature = signature
+        self._overwrite = overwrite
         self._rows = path / ROWS_FILE
         self._file: IO[str] | None = None
+        self._resumed = False
         existing = path / SIGNATURE_FILE
-        if existing.is_file():
-            different = differences(_read_json(existing), signature)
-            if different:
-                shown = "; ".join(different[:3]) + ("; ..." if len(different) > 3 else "")
-                raise UserError(f"output: {str(path)!r} holds another run's results ({shown}); allowed: --overwrite, or another --output")
         try:
-            path.mkdir(parents=True, exist_ok=True)
-            write_json(existing, signature)
+            if not existing.is_file():
+                if self._rows.exists():
+                    raise UserError(f"output: {str(path)!r} holds rows without a {SIGNATURE_FILE} (allowed: another --output)")
+                return
+            if overwrite:
+                return
+            different = differences(_read_json(existing), signature)
         except OSError as error:
-            raise UserError(f"output: {str(path)!r} cannot be written: {error.strerror}") from None
+            raise _unwritable(path, error) from None
+        if different:
+            shown = "; ".join(different[:3]) + ("; ..." if len(different) > 3 else "")
+            raise UserError(f"output: {str(path)!r} holds another run's results ({shown}); allowed: --overwrite, or another --output")
+
+    def prepare(self) -> None:
+        """Make the directory, empty of another run's results, and write the signature.
+
+        Raises:
+            UserError: it cannot be written.
+        """
+        try:
+            if self._overwrite:
+                discard(self.path)
+            self.path.mkdir(parents=True, exist_ok=True)
+            write_json(self.path / SIGNATURE_FILE, self._signature)
+        except OSError as error:
+            raise _unwritable(self.path, error) from None
 
     def keep_whole_batches(self, batches: Iterable[Sequence[Key]]) -> int:
         """Drop what an interruption left unfinished and return how many batches of the plan are done.
 
-        Rows are kept up to the end of the last batch that is whole and in the plan's order. If rows are still to come, the kept ones lose
-        their timings: a run in two parts has no fair speed.
+        Rows are kept up to the end of the last batch that is whole and in the plan's order. If rows are still to come, none has timings,
+        neither those kept nor those to come: a run in two parts has no fair speed.
         """
         if not self._rows.is_file():
             return 0
         whole, rows_kept, finished = 0, 0, True
-        with self._rows.open(encoding="utf-8", newline="\n") as lines:
+        with self._rows.open("rb") as lines:  # as bytes: the last line may end within a character
             for batch in batches:
                 if [_key(lines.readline()) for _ in batch] != list(batch):
                     finished = False
@@ -153,11 +185,12 @@ class RowStore:
             finished = finished and not lines.readline()
         if not finished:
             self._rewrite(rows_kept)
+            self._resumed = rows_kept > 0
         return whole
 
     def _rewrite(self, rows_kept: int) -> None:
         temporary = self._rows.with_suffix(".tmp")
-        with self._rows.open(encoding="utf-8", newline="\n") as lines, temporary.open("w", encoding="utf-8", newline="\n") as out:
+        with self._rows.open("rb") as lines, temporary.open("w", encoding="utf-8", newline="\n") as out:
             for _ in range(rows_kept):
                 out.write(row_to_json(replace(row_from_json(lines.readline()), decode_s=None)) + "\n")
         temporary.replace(self._rows)
@@ -166,6 +199,8 @@ class RowStore:
         """Write the rows of one batch and flush them."""
         if self._file is None:
             self._file = self._rows.open("a", encoding="utf-8", newline="\n")
+        if self._resumed:
+            rows = [replace(row, decode_s=None) for row in rows]
         self._file.write("".join(row_to_json(row) + "\n" for row in rows))
         self._file.flush()
 
@@ -225,8 +260,12 @@ def _read_json(path: Path) -> dict[str, Any]:
     return content
 
 
-def _key(line: str) -> Key | None:
-    if not line.endswith("\n"):
+def _unwritable(path: Path, error: OSError) -> UserError:
+    return UserError(f"output: {str(path)!r} cannot be written: {error.strerror}")
+
+
+def _key(line: bytes) -> Key | None:
+    if not line.endswith(b"\n"):
         return None
     try:
         row = row_from_json(line)

@@ -5,9 +5,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from askd_bench.corpora import Corpus, open_corpus, select
+from askd_bench.corpora.base import Digest
 from askd_bench.corpora.selection import Selection
 from askd_bench.errors import UserError
 from askd_bench.paths import CORPORA_DIR
+from askd_bench.perturbations.additive_noise import AdditiveNoise
+from askd_bench.perturbations.recordings import in_folder
 from askd_bench.suites import Condition, Suite, load_suite
 from askd_bench.types import Split
 
@@ -57,6 +60,9 @@ def resolve_inputs(
         raise UserError(f"split: {split!r} is unknown (allowed: test, dev)")
     if noise_dir is not None and not noise_dir.is_dir():
         raise UserError(f"noise_dir: {str(noise_dir)!r} is not a folder (allowed: a folder of recordings)")
+    for step in (step for condition in chosen for step in condition.chain):
+        if isinstance(step, AdditiveNoise) and step.noise == "folder":
+            in_folder(noise_dir, step.category)  # refuses a missing or empty folder now, not in the middle of the run
     size = None if limit == 0 else limit if limit is not None else None if full else loaded.limit
     specs = list(corpus or loaded.corpora)
     opened = [open_corpus(spec) for spec in specs]
@@ -72,6 +78,13 @@ def resolve_inputs(
         noise_dir=noise_dir,
         split=split,
     )
+
+
+def folder_fingerprint(folder: Path) -> str:
+    """Return the sha256 of the names and sizes of all files in a folder."""
+    digest = Digest()
+    digest.add(*sorted((path.relative_to(folder).as_posix(), path.stat().st_size) for path in folder.rglob("*") if path.is_file()))
+    return digest.hex()
 
 
 def count(corpus: Corpus) -> int:

@@ -13,7 +13,7 @@ import numpy as np
 
 from askd_bench.corpora import SEED_RULE as SELECT_RULE
 from askd_bench.errors import UserError
-from askd_bench.evaluation.inputs import Inputs, count, resolve_inputs
+from askd_bench.evaluation.inputs import Inputs, count, folder_fingerprint, resolve_inputs
 from askd_bench.evaluation.plan import Batch, Plan
 from askd_bench.evaluation.progress import Progress, Silent
 from askd_bench.evaluation.render import SEED_RULE
@@ -21,7 +21,7 @@ from askd_bench.evaluation.workers import Prepared, Preparer, default_workers, p
 from askd_bench.models.base import Transcriber
 from askd_bench.models.load import load_transcriber
 from askd_bench.models.names import DEFAULT_MODEL
-from askd_bench.results import SCHEMA_VERSION, Result, RowStore, discard, signature_of
+from askd_bench.results import SCHEMA_VERSION, Result, RowStore, signature_of
 from askd_bench.suites import Condition
 from askd_bench.text import DEFAULT_NORMALISER, normaliser
 from askd_bench.types import SAMPLING_RATE, Row, Split, Transcription
@@ -116,9 +116,9 @@ def run(
     stores = []
     for plan in plans:
         path = Path(output) / transcriber.card.id / inputs.suite.label / plan.reported.name
-        if overwrite:
-            discard(path)
-        stores.append(RowStore(path, _signature(inputs, plan, transcriber)))
+        stores.append(RowStore(path, _signature(inputs, plan, transcriber), overwrite=overwrite))
+    for store in stores:  # all were found free before the first is touched
+        store.prepare()
     results = []
     for plan, store in zip(plans, stores, strict=True):
         _evaluate(plan, store, preparer, transcriber, default_workers() if workers is None else workers, progress)
@@ -204,7 +204,7 @@ def _signature(inputs: Inputs, plan: Plan, transcriber: Transcriber) -> dict[str
         "batch_size": plan.batch_size,
         "rules": {"seed": SEED_RULE, "select": SELECT_RULE},
         "talkers": {"name": inputs.talkers.name, "fingerprint": inputs.talkers.fingerprint()},
-        "noise_dir": noise_dir.name if noise_dir else None,
+        "noise_dir": {"name": noise_dir.name, "fingerprint": folder_fingerprint(noise_dir)} if noise_dir else None,
         "versions": {"python": platform.python_version()} | {name: importlib.metadata.version(name) for name in _RECORDED_PACKAGES},
     }
 
