@@ -1,11 +1,13 @@
 """The Whisper family on transformers: OpenAI's, Distil-Whisper, turbo, fine-tuned and merged checkpoints, any window length."""
 
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import torch
 from transformers import GenerationConfig, LogitsProcessor, WhisperFeatureExtractor, WhisperForConditionalGeneration, WhisperTokenizer
+from transformers.models.whisper.tokenization_whisper import LANGUAGES
 
 from askd_bench.errors import UserError
 from askd_bench.models.base import Features, ModelCard
@@ -94,11 +96,11 @@ class WhisperTranscriber:
             condition_on_prev_tokens=False,
             logits_processor=[recorder] if self._num_beams == 1 else [],
         )
-        kept = [token for segment in result["segments"][0] for token in segment["tokens"].tolist()]
-        record = recorder.select(kept, end=self._settings.end) if self._num_beams == 1 else None
-        if record is None:
-            return Transcription(text=self._text([t for t in kept if t < self._settings.end]), long_form=True)
-        return self._transcription(record, long_form=True)
+        segments = result["segments"][0]
+        if self._num_beams == 1:
+            return self._transcription(recorder.select(segments, end=self._settings.end), long_form=True)
+        kept = [token for segment in segments for token in segment["tokens"].tolist() if token < self._settings.end]
+        return Transcription(text=self._text(kept), long_form=True)
 
     def _generate(self, features: torch.Tensor, **options: object) -> Any:
         """Return what `generate` does: ids as a tensor, or a dict of segments when those were asked for."""
@@ -108,6 +110,8 @@ class WhisperTranscriber:
         return self._tokenizer.decode(tokens, skip_special_tokens=True).strip()  # type: ignore[no-any-return]
 
     def _transcription(self, record: TokenConfidences, *, long_form: bool = False) -> Transcription:
+        if not all(map(math.isfinite, record.logprobs)):
+            raise UserError(f"dtype: {self.card.dtype!r} makes this model's outputs overflow (allowed: another dtype, e.g. float32)")
         words = group_into_words(record.tokens, record.logprobs, self._tokenizer)
         scored = [position for word in words for position in word.scored]
         return Transcription(
@@ -125,31 +129,49 @@ class _Recorder(LogitsProcessor):  # type: ignore[misc]  # transformers is untyp
     """Last in `generate`'s chain of processors: notes what greedy search is about to choose, and how sure of it the model is."""
 
     def __init__(self) -> None:
-        self._record = TokenConfidences()
+        self._windows: list[TokenConfidences] = []
+        self._prompt_length = self._length = 0
 
     def __call__(self, input_ids: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
+        length = input_ids.shape[1]
+        if not self._windows or length <= self._length:  # back at the prompt: the next window
+            self._windows.append(TokenConfidences())
+            self._prompt_length = length
+        self._length = length
         chosen = scores.argmax(-1)
-        append(self._record, int(chosen[0]), score_choice(scores, chosen)[0].tolist())
+        append(self._windows[-1], int(chosen[0]), score_choice(scores, chosen)[0].tolist())
         return scores
 
-    def select(self, kept: list[int], *, end: int) -> TokenConfidences:
-        """Return the record of the text tokens that long-form decoding kept: in order, a part of all that were chosen."""
-        selected, position = TokenConfidences(), 0
-        for token in kept:
-            if token >= end:  # timestamps and other special tokens
-                continue
-            position = self._record.tokens.index(token, position)
-            record = self._record
-            append(selected, token, [record.logprobs[position], record.entropies[position], *record.tempered[position]])
-            position += 1
+    def select(self, segments: Sequence[Mapping[str, Any]], *, end: int) -> TokenConfidences:
+        """Return the record of the text tokens of the segments that long-form decoding kept.
+
+        An unfinished segment at the end of a window is dropped and decoded again in the next one: each segment says where in its window
+        it stands, and stands in a later window than the one before it unless it follows it in the same.
+        """
+        selected, number, following = TokenConfidences(), 0, 0
+        for segment in segments:
+            tokens, start = segment["tokens"].tolist(), segment["idxs"][0] - self._prompt_length
+            number += start < following
+            while self._windows[number].tokens[start : start + len(tokens)] != tokens:
+                number += 1
+            following = start + len(tokens)
+            window = self._windows[number]
+            for i, token in enumerate(tokens, start):
+                if token < end:  # neither a timestamp nor another special token
+                    append(selected, token, [window.logprobs[i], window.entropies[i], *window.tempered[i]])
         return selected
 
 
-def _token_id(tokenizer: WhisperTokenizer, token: str) -> int:
+def _known_id(tokenizer: WhisperTokenizer, token: str) -> int | None:
     found = tokenizer.convert_tokens_to_ids(token)
-    if found is None or (token != "<|endoftext|>" and found == tokenizer.unk_token_id):
-        raise UserError(f"model: its tokenizer has no {token} token; a Whisper tokenizer is needed beside the weights")
-    return int(found)
+    return None if found is None or (token != "<|endoftext|>" and found == tokenizer.unk_token_id) else int(found)
+
+
+def _token_id(tokenizer: WhisperTokenizer, token: str) -> int:
+    found = _known_id(tokenizer, token)
+    if found is None:
+        raise UserError(f"model: its tokenizer has no {token} token (allowed: a folder with the Whisper tokenizer beside the weights)")
+    return found
 
 
 def _prompt(tokenizer: WhisperTokenizer, language_and_task: dict[str, str]) -> tuple[int, ...]:
@@ -177,7 +199,8 @@ def _generation_config(
             raise UserError(f"language: {language!r}, task: {task!r} cannot be set for an English-only model (allowed: 'en', 'transcribe')")
         return generation, {}
     if getattr(generation, "lang_to_id", None) is None:
-        generation.lang_to_id = {f"<|{language}|>": _token_id(tokenizer, f"<|{language}|>")}
+        known = {f"<|{code}|>": _known_id(tokenizer, f"<|{code}|>") for code in LANGUAGES}
+        generation.lang_to_id = {token: id_ for token, id_ in known.items() if id_ is not None}
     if getattr(generation, "task_to_id", None) is None:
         generation.task_to_id = {name: _token_id(tokenizer, f"<|{name}|>") for name in ("transcribe", "translate")}
     if f"<|{language}|>" not in generation.lang_to_id:
