@@ -9,7 +9,7 @@ import tomllib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -112,7 +112,7 @@ class _ConditionTable(BaseModel):
 class _GridTable(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
     id: str
-    axes: dict[str, list[str | int | float]]
+    axes: dict[str, Annotated[list[str | int | float], Field(min_length=1)]] = Field(min_length=1)
     chain: list[dict[str, Any]]
     family: str | None = None
     severity: str | None = None
@@ -214,12 +214,14 @@ def _grid(table: _GridTable) -> Iterable[Condition]:
     for values in itertools.product(*table.axes.values()):
         point = dict(zip(table.axes, values, strict=True))
         id_ = _fill(table.id, point, table.id)
-        severity = float(point[table.severity]) if table.severity is not None else None
+        severity = point[table.severity] if table.severity is not None else None
+        if isinstance(severity, str):
+            raise UserError(f"grid {table.id!r}: severity: axis {table.severity!r} has {severity!r} (allowed: an axis of numbers)")
         yield Condition(
             id=id_,
             chain=_chain(id_, [{key: _substitute(value, point, table.id) for key, value in step.items()} for step in table.chain]),
             family=_fill(table.family, point, table.id) if table.family else None,
-            severity=severity,
+            severity=None if severity is None else float(severity),
             severity_order=table.severity_order,
         )
 
@@ -238,8 +240,9 @@ def _substitute(value: Any, point: Mapping[str, str | int | float], grid: str) -
 def _fill(template: str, point: Mapping[str, str | int | float], grid: str) -> str:
     try:
         return template.format_map(point)
-    except (KeyError, ValueError, IndexError) as error:
-        raise UserError(f"grid {grid!r}: {template!r} has the unknown placeholder {error} (allowed: {', '.join(point)})") from None
+    except (KeyError, ValueError, IndexError, AttributeError, TypeError) as error:
+        allowed = ", ".join(f"{{{axis}}}" for axis in point)
+        raise UserError(f"grid {grid!r}: {template!r} has a placeholder that is no axis: {error} (allowed: {allowed})") from None
 
 
 def _chain(condition: str, steps: Sequence[Mapping[str, Any]]) -> tuple[Perturbation, ...]:
