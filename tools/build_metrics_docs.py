@@ -17,6 +17,7 @@ PAGE = Path(__file__).resolve().parents[1] / "docs" / "METRICS.md"
 CHAPTERS = (
     "word_errors",
     "robustness",
+    "srb_difficulty",
     "hallucination",
     "calibration",
     "selective",

@@ -8,9 +8,9 @@ Conventions:
       2019, with a reference model in AlexNet's place). Below 1: more robust than the reference.
     - Severity area: mean WER over a severity axis, the trapezoidal area under WER against severity divided by the axis' length.
     - Worst condition: the one with the highest WER.
-    - WERD and NWERD after Speech Robust Bench (Shah et al. 2025): WERD is the absolute degradation in points; NWERD divides it by the
-      condition's difficulty, a fixed number measured on the audio. Normalising can favour models that are bad on clean speech: it is shown,
-      never ranked by.
+    - WERD and NWERD after Speech Robust Bench (Shah et al. 2025): WERD is the mean absolute degradation in points, a gain counting as 0 as
+      there; NWERD divides each by the condition's difficulty, a fixed number measured on audio (`srb_difficulty`). Normalising can favour
+      models that are bad on clean speech: it is shown, never ranked by.
 """
 
 from collections.abc import Mapping
@@ -171,24 +171,36 @@ def mean_corruption_error_ratio(
     return Estimate(value=value, n=len(sums), unit=unit, reason="no interval: the reference model's rates are taken as given")
 
 
-def werd(degradations: Mapping[str, float]) -> float | None:
-    """Return Speech Robust Bench's WERD: the mean over conditions of WER minus clean WER, in percentage points.
+def werd(degradations: Mapping[str, float]) -> Estimate:
+    """Return Speech Robust Bench's WERD: the mean over conditions of WER minus clean WER, a gain counting as 0, in percentage points.
 
-    >>> werd({"noise": 0.1, "reverb": 0.3})
-    20.0
+    >>> werd({"gnoise-1": 0.1, "echo-1": 0.3, "bass-1": -0.1}).value
+    13.333333333333334
     """
-    return 100 * float(np.mean(list(degradations.values()))) if degradations else None
+    unit = "percentage points"
+    if not degradations:
+        return Estimate.absent("no condition besides clean", unit=unit)
+    value = 100 * float(np.mean([max(x, 0.0) for x in degradations.values()]))
+    return Estimate(value=value, n=len(degradations), unit=unit, reason="no interval: a mean over conditions, see each one's degradation")
 
 
 def nwerd(degradations: Mapping[str, float], difficulty: Mapping[str, float]) -> Estimate:
-    """Return the mean over conditions of degradation (in points) per difficulty, None where one is missing or not positive."""
-    unit = "points per unit of difficulty"
+    """Return Speech Robust Bench's NWERD: the mean over conditions of degradation (in points, a gain counting as 0) per difficulty.
+
+    Args:
+        degradations: condition -> WER minus clean WER.
+        difficulty: condition -> difficulty, see `askd_bench.metrics.srb_difficulty`.
+
+    Returns:
+        The estimate; None with the reason where a difficulty is missing or not positive.
+    """
+    unit = "percentage points per unit of difficulty"
     missing = sorted(degradations.keys() - difficulty.keys())
     if missing or not degradations:
         return Estimate.absent(f"no difficulty for {', '.join(missing)}" if missing else "no condition besides clean", unit=unit)
     if any(difficulty[name] <= 0 for name in degradations):
         return Estimate.absent("a difficulty is not positive", unit=unit)
-    value = float(np.mean([100 * degradations[name] / difficulty[name] for name in degradations]))
+    value = 100 * float(np.mean([max(x, 0.0) / difficulty[name] for name, x in degradations.items()]))
     return Estimate(value=value, n=len(degradations), unit=unit, reason="no interval; never used for ranking")
 
 

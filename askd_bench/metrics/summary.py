@@ -15,6 +15,7 @@ from askd_bench.metrics.estimate import Estimate, rounded
 from askd_bench.metrics.metric import Metric, Statistics
 from askd_bench.metrics.scored import Scored
 from askd_bench.metrics.scoring import score
+from askd_bench.metrics.srb_difficulty import difficulties
 from askd_bench.metrics.temperature import at_temperature, fit_temperature
 from askd_bench.text import DEFAULT_NORMALISER, NORMALISERS
 from askd_bench.types import Row
@@ -91,6 +92,7 @@ def summarise_scored(scored: Scored, *, resamples: int = RESAMPLES, seed: int = 
             "at_edge_of_grid": fit.at_edge,
             "reason": fit.reason if has_test else "there are only dev utterances: nothing to apply a fit to",
         },
+        "speech_robust_bench": _speech_robust_bench(tables),
         "worst_condition": robustness.worst_condition(degraded),
         "conditions": tables,
         POOLED: pooled,
@@ -124,6 +126,16 @@ def _table(
         "reliability": [_rounded(asdict(b)) for b in calibration.reliability_curve(words.confidence, words.correct)],
         "risk_coverage": {"coverage": [rounded(x) for x in curve.coverage], "risk": [rounded(x) for x in curve.risk]},
     }
+
+
+def _speech_robust_bench(tables: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Return WERD and NWERD over the conditions that benchmark has too, None where there is none."""
+    table = difficulties()
+    values = {name: tables[name]["metrics"]["degradation"]["value"] for name in tables if name in table}
+    known = {name: value for name, value in values.items() if value is not None}
+    if not known:
+        return None
+    return {"werd": robustness.werd(known).as_dict(), "nwerd": robustness.nwerd(known, table).as_dict()}
 
 
 def _calibrated(part: Scored, clusters: Clusters, temperature: float | None, *, resamples: int, seed: int) -> dict[str, Any] | None:

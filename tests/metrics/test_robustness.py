@@ -1,11 +1,12 @@
 import dataclasses
+import tomllib
 
 import numpy as np
 import pytest
-from simulated import references, simulate
+from simulated import ROOT, references, simulate
 
 from askd_bench.errors import UserError
-from askd_bench.metrics import robustness
+from askd_bench.metrics import robustness, srb_difficulty
 from askd_bench.metrics.bootstrap import clusters_of, resample
 from askd_bench.metrics.scoring import score
 
@@ -82,10 +83,29 @@ def test_mean_corruption_error_ratio() -> None:
 
 
 def test_normalised_degradation() -> None:
-    assert robustness.werd({}) is None
-    assert robustness.nwerd({"a": 0.1, "b": 0.4}, {"a": 2.0, "b": 4.0}).value == pytest.approx((10 / 2 + 40 / 4) / 2)
+    assert robustness.werd({}).value is None
+    # a gain counts as none
+    assert robustness.werd({"a": 0.1, "b": -0.4}).value == pytest.approx(5)
+    assert robustness.nwerd({"a": 0.1, "b": 0.4, "c": -0.1}, {"a": 2.0, "b": 4.0, "c": 1.0}).value == pytest.approx((10 / 2 + 40 / 4) / 3)
     assert robustness.nwerd({"a": 0.1}, {}).reason == "no difficulty for a"
     assert robustness.nwerd({"a": 0.1}, {"a": 0}).value is None
+
+
+def test_difficulty_table_reproduces_the_published_scores() -> None:
+    """The benchmark's notebook prints these averages over its corpora; the lines through them must give the extremes it prints too."""
+    dnsmos, pesq = (lambda x, line=line: line[0] + line[1] * x for line in (srb_difficulty._DNSMOS_LINE, srb_difficulty._PESQ_LINE))
+    assert dnsmos(3.345558) == pytest.approx(41.172970, abs=2e-3)  # chorus
+    assert dnsmos(2.501728) == pytest.approx(94.153960, abs=2e-3)  # gnoise
+    assert pesq(1.687669) == pytest.approx(71.210413, abs=2e-3)
+    assert pesq(4.624333) == pytest.approx(2.317726, abs=2e-3)  # the least: treble 1 on TED-LIUM
+    table = srb_difficulty.difficulties()
+    suite = tomllib.loads((ROOT / "suites" / "srb.toml").read_text())
+    assert set(table) == {condition["id"] for condition in suite["conditions"]} - {"clean"}
+    assert min(table.values()) > 0
+    # more noise, a lower low-pass, a faster voice: harder
+    for name in ("gnoise", "music", "gain", "lowpass", "highpass", "tremolo", "treble", "bass", "resample", "phaser", "speedup"):
+        values = [table[f"{name}-{severity}"] for severity in (1, 2, 3, 4)]
+        assert values == sorted(values), name
 
 
 def test_worst_condition() -> None:

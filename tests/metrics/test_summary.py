@@ -96,6 +96,15 @@ def test_pooled_counts_are_the_sum(summary: dict) -> None:
     assert summary["worst_condition"] == "noise-0"
 
 
+def test_conditions_of_speech_robust_bench(rows: list[Row], summary: dict) -> None:
+    assert summary["speech_robust_bench"] is None
+    renamed = [dataclasses.replace(row, condition={"noise-0": "gnoise-4"}.get(row.condition, row.condition)) for row in rows]
+    got = summarise(renamed, resamples=50)
+    degradation = got["conditions"]["gnoise-4"]["metrics"]["degradation"]["value"]
+    assert got["speech_robust_bench"]["werd"]["value"] == pytest.approx(100 * degradation)
+    assert got["speech_robust_bench"]["nwerd"]["value"] == pytest.approx(100 * degradation / 103.2, rel=1e-3)
+
+
 def test_error_rows_are_counted(rows: list[Row]) -> None:
     broken = dataclasses.replace(rows[-1], hypothesis=None, error="x", words=(), word_tokens=(), token_logprobs=(), tempered_logprobs={})
     got = summarise([*rows[:-1], broken], resamples=50)
