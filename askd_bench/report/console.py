@@ -3,22 +3,12 @@
 from collections.abc import Mapping
 from typing import Any
 
-import pandas as pd
 from rich import box
 from rich.table import Table
 
 from askd_bench.metrics.summary import POOLED
-from askd_bench.report.tables import condition_table
+from askd_bench.report.tables import HEADLINE, condition_table, headline_cell
 
-_COLUMNS: tuple[tuple[str, str, float, int], ...] = (
-    ("WER %", "wer", 100, 1),
-    ("Δ clean", "degradation", 100, 1),
-    ("CER %", "cer", 100, 1),
-    ("ECE", "ece", 1, 3),
-    ("conf. err.", "confident_errors_0.7", 1, 1),
-    ("ins. %", "insertion_rate", 100, 1),
-    ("halluc. %", "hallucination_rate", 100, 1),
-)
 LEGEND = (
     "WER %: word errors per 100 reference words [95 % interval] · Δ clean: WER points above the baseline condition, same utterances · "
     "ECE: expected calibration error of word confidence · conf. err.: wrong words held with confidence > 0.7, per 100 words · "
@@ -42,30 +32,26 @@ def headline(name: str, title: str, summary: Mapping[str, Any], references: Mapp
     if references:
         table.add_column("model", no_wrap=True)
     table.add_column("utt.", justify="right")
-    for label, *_ in _COLUMNS:
+    for label, *_ in HEADLINE:
         table.add_column(label, justify="right", no_wrap=True)
     models = [(name, condition_table(summary))] + [(f"{model} (packaged)", condition_table(other)) for model, other in references.items()]
     for condition in models[0][1]["condition"]:
         if condition == POOLED:
             table.add_section()
         for position, (model, frame) in enumerate(models):
-            row = frame[frame["condition"] == condition].iloc[0]
+            found = frame[frame["condition"] == condition]
+            if found.empty:  # no utterance of this condition could be heard
+                continue
+            row = found.iloc[0]
             cells = [str(condition) if position == 0 else ""] + ([model] if references else [])
             failed = f" ({row['failed']} failed)" if row["failed"] else ""
             table.add_row(
-                *cells, f"{row['utterances']}{failed}", *(_cell(row, *spec[1:]) for spec in _COLUMNS), style="dim" if position else ""
+                *cells,
+                f"{row['utterances']}{failed}",
+                *(headline_cell(row, *spec[1:]) for spec in HEADLINE),
+                style="dim" if position else "",
             )
     return table
-
-
-def _cell(row: "pd.Series[Any]", metric: str, factor: float, digits: int) -> str:
-    value = row.get(metric)
-    if value is None or pd.isna(value):
-        return "–"
-    text = f"{factor * value:.{digits}f}"
-    if metric != "wer" or pd.isna(row["wer_low"]):
-        return text
-    return f"{text} [{factor * row['wer_low']:.{digits}f}, {factor * row['wer_high']:.{digits}f}]"
 
 
 def _caption(summary: Mapping[str, Any]) -> str:

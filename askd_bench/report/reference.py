@@ -12,14 +12,14 @@ from askd_bench.types import Row
 def reference_summaries(result: Result) -> dict[str, dict[str, Any]]:
     """Return model -> summary of every packaged result on exactly the audio of `result`.
 
-    A packaged row counts only where condition, utterance and the hash of the audio agree. Models that lack any of the run's rows are left
-    out: figures on unequal audio must not stand side by side.
+    A packaged row counts only where condition, utterance, the hash of the audio and the reference text agree. Models that lack any of the
+    run's rows are left out: figures on unequal speech must not stand side by side.
     """
     signature = result.signature()
     suite = signature["suite"]
     label = f"{suite['name']}-v{suite['version']}"
     normalizer = (result.summary() or {}).get("normalizer", {}).get("name")
-    heard = {(row.condition, row.utterance): row.audio_sha256 for row in result.rows() if row.audio_sha256}
+    heard = {(row.condition, row.utterance): (row.audio_sha256, row.reference) for row in result.rows() if row.audio_sha256}
     found: dict[str, dict[str, Any]] = {}
     for folder in sorted(REFERENCE_RESULTS_DIR.glob(f"*/{label}/{signature['corpus']['name']}")):
         matching = list(_matching(Result.open(folder), heard))
@@ -28,7 +28,7 @@ def reference_summaries(result: Result) -> dict[str, dict[str, Any]]:
     return found
 
 
-def _matching(reference: Result, heard: Mapping[tuple[str, str], str]) -> Iterator[Row]:
+def _matching(reference: Result, heard: Mapping[tuple[str, str], tuple[str, str]]) -> Iterator[Row]:
     for row in reference.rows():
-        if row.audio_sha256 and heard.get((row.condition, row.utterance)) == row.audio_sha256:
+        if row.audio_sha256 and heard.get((row.condition, row.utterance)) == (row.audio_sha256, row.reference):
             yield row

@@ -1,0 +1,53 @@
+"""Writes the README's headline table from the packaged results: `python tools/build_readme.py [--check]`."""
+
+import argparse
+import sys
+from pathlib import Path
+
+from askd_bench.models.names import DEFAULT_MODEL
+from askd_bench.report.tables import condition_table, markdown_table
+from askd_bench.results import Result
+
+ROOT = Path(__file__).resolve().parent.parent
+README = ROOT / "README.md"
+START, END = "<!-- headline table: python tools/build_readme.py -->", "<!-- end of headline table -->"
+
+
+def headline() -> str:
+    """Return the packaged results of the default model on `noisy` as Markdown."""
+    blocks = []
+    for folder in sorted((ROOT / "reference_results" / DEFAULT_MODEL).glob("noisy-v*/*")):
+        result = Result.open(folder)
+        signature, summary = result.signature(), result.summary()
+        assert summary is not None, f"{folder} has no summary: run `askd-bench score {folder}`"
+        intervals = summary["intervals"]
+        blocks.append(
+            f"`{signature['model']['id']}` on `{signature['suite']['name']}-v{signature['suite']['version']}`, corpus "
+            f"`{signature['corpus']['name']}` ({signature['model']['dtype']}; intervals over {intervals['clusters']} "
+            f"{intervals['resampled']}s, so they speak for {intervals['speaks_for']}):\n\n{markdown_table(condition_table(summary))}"
+        )
+    return "\n\n".join(blocks)
+
+
+def built(text: str) -> str:
+    """Return the README's text with the table renewed."""
+    before, rest = text.split(START)
+    return f"{before}{START}\n{headline()}\n{END}{rest.split(END)[1]}"
+
+
+def main() -> None:
+    """Write, or with --check compare and exit with 1 where they differ."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--check", action="store_true")
+    check = parser.parse_args().check
+    text = README.read_text(encoding="utf-8")
+    new = built(text)
+    if check:
+        sys.exit(
+            0 if new == text else "README.md: its headline table is not what the packaged results say; run python tools/build_readme.py"
+        )
+    README.write_text(new, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
