@@ -95,9 +95,12 @@ def speech_level(samples: Audio, *, sampling_rate: int = SAMPLING_RATE) -> Speec
         envelope = lfilter([1 - decay], [1, -decay], envelope)
     # The trailing maximum over the hangover reaches c exactly when the envelope did within it: one pass serves every threshold.
     hangover = max(1, round(HANGOVER_S * sampling_rate))
-    held = np.sort(maximum_filter1d(envelope, size=hangover + 1, mode="constant", cval=0.0, origin=hangover // 2))
-    thresholds_db = 20 * math.log10(float(held[-1])) - np.arange(0.0, 90.0, 1.5)
-    active = held.size - np.searchsorted(held, 10 ** (thresholds_db / 20), side="left")
+    held = maximum_filter1d(envelope, size=hangover + 1, mode="constant", cval=0.0, origin=hangover // 2)
+    starts = np.concatenate([[0], np.flatnonzero(np.diff(held)) + 1])  # it stands still for most of the time: count its runs
+    runs = np.diff(starts, append=held.size)
+    thresholds_db = 20 * math.log10(float(held.max())) - np.arange(0.0, 90.0, 1.5)
+    reached = np.searchsorted(10 ** (thresholds_db[::-1] / 20), held[starts], side="right")
+    active = np.cumsum(np.bincount(reached, weights=runs, minlength=thresholds_db.size + 1)[:0:-1])
     levels_db = 10 * np.log10(power * held.size / np.maximum(active, 1))
     margins_db = levels_db - thresholds_db
     # As P.56 does, from the lowest threshold up to the first that is too close; the topmost may be reached by no sample but a rounding.
