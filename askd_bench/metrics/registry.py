@@ -1,19 +1,7 @@
-"""Every metric by name: what it means, its unit and which way is better."""
+"""Every metric by name, of one result and of comparisons: what it means, its unit and which way is better."""
 
-from askd_bench.metrics import calibration, hallucination, inheritance, robustness, selective, speed, word_errors
+from askd_bench.metrics import inheritance, summary
 from askd_bench.metrics.metric import Metric
 
-METRICS: dict[str, Metric] = {
-    metric.name: metric
-    for metric in (
-        *word_errors.METRICS,
-        *robustness.METRICS,
-        *hallucination.METRICS,
-        *calibration.METRICS,
-        *selective.METRICS,
-        *inheritance.METRICS,
-        *inheritance.VS_CONTROL,
-        *speed.METRICS,
-    )
-}
+METRICS: dict[str, Metric] = {metric.name: metric for metric in (*summary.METRICS, *inheritance.METRICS, *inheritance.VS_CONTROL)}
 """Name -> metric, in the order in which they are listed."""

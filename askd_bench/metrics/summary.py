@@ -24,6 +24,17 @@ BINNED_RESAMPLES = 2_000
 """Resamples for calibration, whose statistics are some hundred columns wide: the ends of the interval are then good to 3 % of its width."""
 
 POOLED = "pooled"
+
+METRICS: tuple[Metric, ...] = (
+    *word_errors.METRICS,
+    *robustness.METRICS,
+    *hallucination.METRICS,
+    *calibration.METRICS,
+    *selective.METRICS,
+    *speed.METRICS,
+)
+"""Every figure of a condition, in the order in which they are listed."""
+
 _CALIBRATED = ("ece", "ece_equal_mass", "nll", "overconfidence_gap", "confident_errors_0.7")
 """What is reported again after temperature scaling."""
 
