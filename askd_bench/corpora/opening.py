@@ -10,6 +10,7 @@ from typing import Literal
 from askd_bench.corpora.base import Corpus
 from askd_bench.corpora.declared import DECLARED_DIR, read_declaration
 from askd_bench.corpora.files import ABOUT_FILE, open_files, read_about
+from askd_bench.corpora.generated import SILENCE, SilenceCorpus
 from askd_bench.corpora.hub import HubSource, open_hub
 from askd_bench.errors import UserError, unknown_name
 from askd_bench.paths import CORPORA_DIR
@@ -19,20 +20,22 @@ HUB_PREFIX = "hub:"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CorpusEntry:
-    """A corpus known by name: "bundled" ones are here, "hub" ones are streamed when asked for."""
+    """A corpus known by name: "bundled" and "generated" ones are here, "hub" ones are streamed when asked for."""
 
     name: str
-    kind: Literal["bundled", "hub"]
+    kind: Literal["bundled", "generated", "hub"]
     description: str
     licence: str
 
 
 def list_corpora() -> Sequence[CorpusEntry]:
-    """Return the bundled corpora, then the declared ones, each by name. Reads only their TOML files."""
+    """Return the bundled corpora, the generated one, then the declared ones. Reads only their TOML files."""
     bundled = [read_about(file) for file in _bundled().values()]
+    silence = SilenceCorpus()
     declared = [read_declaration(file) for file in _declared().values()]
     return [
         *(CorpusEntry(name=about["name"], kind="bundled", description=about["description"], licence=about["licence"]) for about in bundled),
+        CorpusEntry(name=silence.name, kind="generated", description=silence.description, licence=silence.licence),
         *(CorpusEntry(name=one.name, kind="hub", description=one.description, licence=one.licence) for one in declared),
     ]
 
@@ -56,6 +59,8 @@ def open_corpus(spec: str) -> Corpus:
             return open_hub(source)
         except UserError as error:
             raise UserError(f"{error}{_declared_near(source)}") from error
+    if spec == SILENCE:
+        return SilenceCorpus()
     if spec in (bundled := _bundled()):
         return open_files(bundled[spec].parent, source=spec)
     if spec in (declared := _declared()):
@@ -67,7 +72,7 @@ def open_corpus(spec: str) -> Corpus:
         raise UserError(f"corpus: {spec} does not exist")
     if "/" in spec:
         raise UserError(f"corpus: {spec!r} is no file or folder here; for a Hugging Face dataset write {HUB_PREFIX}{spec}")
-    raise unknown_name("corpus", spec, [*bundled, *declared])
+    raise unknown_name("corpus", spec, [*bundled, SILENCE, *declared])
 
 
 def _bundled() -> dict[str, Path]:
