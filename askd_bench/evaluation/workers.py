@@ -53,7 +53,7 @@ class Preparer:
         return [self._prepare(utterance, batch) for utterance in batch.utterances]
 
     def _prepare(self, utterance: Utterance, batch: Batch) -> Prepared:
-        scene = Scene(speaker=utterance.speaker, talkers=self.talkers, noise_dir=self.noise_dir)
+        scene = Scene(speaker=utterance.speaker or utterance.id, talkers=self.talkers, noise_dir=self.noise_dir)
         try:
             rendered = render(utterance, batch.condition, suite=self.suite, version=self.version, scene=scene)
         except AudioError as error:
