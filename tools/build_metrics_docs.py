@@ -30,6 +30,7 @@ CHAPTERS = (
     "groups",
     "speed",
     "alignment",
+    "marking",
     "confidence",
     "scored",
     "scoring",

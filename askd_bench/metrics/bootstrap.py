@@ -109,7 +109,7 @@ def resample(statistics: Mapping[str, NDArray[np.generic]], clusters: Clusters, 
     Cost: one matrix product of (resamples x clusters) counts, made in chunks of about 16 MB, with the (clusters x statistics) sums.
     """
     blocks = {name: np.asarray(values[:, None] if values.ndim == 1 else values, np.float64) for name, values in statistics.items()}
-    matrix = sum_by_cluster(np.concatenate(list(blocks.values()), axis=1), clusters)
+    matrix = np.concatenate([sum_by_cluster(block, clusters) for block in blocks.values()], axis=1)
     total = matrix.sum(axis=0)
     out = np.empty((resamples if clusters.count >= MIN_CLUSTERS else 0, matrix.shape[1]))
     start = 0

@@ -12,8 +12,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from askd_bench.errors import UserError
+from askd_bench.metrics.aligned import Aligned
 from askd_bench.metrics.bootstrap import Array
-from askd_bench.metrics.significance import ALPHA
+from askd_bench.metrics.significance import ALPHA, holm, mapsswe
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +25,32 @@ class Rank:
     best: int
     worst: int
     group: int
+
+
+def rank_systems(aligned: Aligned, names: Sequence[str], *, alpha: float = ALPHA) -> list[Rank]:
+    """Rank the systems of `aligned` by pooled WER over the utterances all of them transcribed, pairs tested by MAPSSWE, Holm over pairs.
+
+    Args:
+        aligned: the systems on common references, see `askd_bench.metrics.aligned.align_systems`.
+        names: of the systems, in their order.
+        alpha: significance level of the corrected p-values.
+
+    Raises:
+        UserError: as many names as systems are needed; no reference words.
+    """
+    if len(names) != len(aligned.systems):
+        raise UserError(f"names: {len(names)} for {len(aligned.systems)} systems; one each is needed")
+    used = aligned.done
+    words = int((aligned.reference_words * used).sum())
+    if not words:
+        raise UserError("aligned: no reference words that every system transcribed; at least one is needed")
+    n = len(names)
+    pairs = [(i, j) for i in range(n) for j in range(i + 1, n)]
+    adjusted = holm([mapsswe(aligned, a=i, b=j, keep=used).p for i, j in pairs])
+    p_values = np.ones((n, n))
+    for (i, j), p in zip(pairs, adjusted, strict=True):
+        p_values[i, j] = p_values[j, i] = 1.0 if p is None else p
+    return ranking_groups(names, [int((aligned.errors(k) * used).sum()) / words for k in range(n)], p_values, alpha=alpha)
 
 
 def ranking_groups(names: Sequence[str], error_rates: Sequence[float], p_values: Array, *, alpha: float = ALPHA) -> list[Rank]:

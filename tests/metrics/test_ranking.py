@@ -1,8 +1,10 @@
 import numpy as np
 import pytest
+from simulated import references, simulate
 
 from askd_bench.errors import UserError
-from askd_bench.metrics.ranking import ranking_groups
+from askd_bench.metrics.aligned import align_systems
+from askd_bench.metrics.ranking import rank_systems, ranking_groups
 
 
 def symmetric(n: int, pairs: dict[tuple[int, int], float]) -> np.ndarray:
@@ -32,3 +34,14 @@ def test_an_unknown_p_cannot_tell_apart() -> None:
 def test_shapes() -> None:
     with pytest.raises(UserError, match=r"\(2, 2\) is needed"):
         ranking_groups(["a", "b"], [0.1, 0.2], np.ones((3, 3)))
+
+
+def test_systems_are_ranked_by_their_rows() -> None:
+    rates = {"worst": 0.5, "good": 0.1, "as good": 0.1}
+    systems = [list(simulate(references(200), [("clean", rate)], seed=k)) for k, rate in enumerate(rates.values())]
+    aligned = align_systems(systems, names=list(rates))
+    ranks = rank_systems(aligned, list(rates))
+    assert {rank.name: rank.group for rank in ranks} == {"good": 1, "as good": 1, "worst": 2}
+    assert ranks[-1].name == "worst"
+    with pytest.raises(UserError, match="names: 2 for 3 systems"):
+        rank_systems(aligned, ["a", "b"])
