@@ -1,4 +1,7 @@
-"""Speed and memory of scoring: `pytest tests/benchmarks/bench_metrics.py` (about three minutes; single-threaded with OMP_NUM_THREADS=1)."""
+"""Speed and memory of scoring: `OMP_NUM_THREADS=1 pytest tests/benchmarks/bench_metrics.py`, some minutes.
+
+On a busy machine add `--benchmark-timer=time.process_time`: processor time instead of the clock's.
+"""
 
 import subprocess
 import sys
@@ -30,7 +33,7 @@ def rows(n: int, *, speakers: int = 0) -> Iterator[Row]:
 
 
 def test_summary_of_100000_utterances(benchmark) -> None:
-    """The issue of scale: every metric of a result directory, rows already parsed. Target: under 60 s on one core."""
+    """Every metric of a result directory, rows already parsed. Target: under 60 s on one undisturbed core."""
     made = list(rows(100_000))
     result = benchmark.pedantic(summarise, args=(made,), rounds=1, iterations=1)
     assert result["pooled"]["n_utterances"] == 90_000
@@ -70,12 +73,15 @@ def test_normaliser(benchmark, name: str) -> None:
 
 
 PEAK = """
-import sys, resource
+import re, sys
+from pathlib import Path
 sys.path[:0] = {paths!r}
 import bench_metrics
-before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+def peak():  # of this process image; ru_maxrss would remember the parent's
+    return int(re.search(r"VmHWM:\\s+(\\d+) kB", Path("/proc/self/status").read_text())[1]) / 1024
+before = peak()
 bench_metrics.summarise(bench_metrics.rows({n}))
-print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024)
+print(peak() - before)
 """
 
 
