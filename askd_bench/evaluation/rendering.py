@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import soundfile
 
-from askd_bench.corpora import open_corpus
+from askd_bench.corpora import Corpus, open_corpus
 from askd_bench.errors import UserError
 from askd_bench.evaluation.inputs import Inputs, count, resolve_inputs
 from askd_bench.evaluation.plan import Batch, Plan
@@ -47,7 +47,7 @@ def render(
     """Write every chosen utterance under every chosen condition as FLAC (16 kHz, int16), with a manifest, and return the manifest's path.
 
     The files are `<out>/<corpus>/<condition>/<utterance>.flac`. A manifest row holds NeMo's keys (`audio_filepath, text, duration`) and
-    `suite, version, corpus, condition, utterance, speaker, group, audio_sha256, realised, error`; its hash is the one `run` records.
+    `suite, version, corpus, source, condition, utterance, speaker, group, audio_sha256, realised, error`; its hash is what `run` records.
 
     Args:
         out: a folder that is new or empty.
@@ -63,24 +63,43 @@ def render(
     manifest = out / MANIFEST_FILE
     unfinished = manifest.with_suffix(".tmp")
     with unfinished.open("w", encoding="utf-8", newline="\n") as lines:
-        for corpus_name, batch, prepared in _rendered(inputs, workers, progress or Silent()):
-            for item in prepared:
-                row = _row(inputs, corpus_name, batch.condition.id, item)
-                if item.features is not None:
-                    _write(out / row["audio_filepath"], item.features)
-                lines.write(json.dumps(row, ensure_ascii=False) + "\n")
+        for row, samples in rendered_rows(inputs, workers=workers, progress=progress):
+            if samples is not None:
+                _write(out / row["audio_filepath"], samples)
+            lines.write(json.dumps(row, ensure_ascii=False) + "\n")
     return unfinished.replace(manifest)
 
 
+def rendered_rows(
+    inputs: Inputs, *, workers: int | None = None, progress: Progress | None = None
+) -> Iterator[tuple[dict[str, Any], Samples | None]]:
+    """Yield the manifest row of every rendering and its audio (None where `error` says why there is none), condition by condition."""
+    progress = progress or Silent()
+    for selected in inputs.corpora:
+        plan = Plan(
+            conditions=inputs.conditions,
+            reported=selected.reported,
+            fitting=None,
+            baseline=inputs.suite.baseline,
+            batch_size=_CHUNK,
+            window_s=None,
+        )
+        progress.start(selected.reported.name, [c.id for c in inputs.conditions], count(selected.reported), 0)
+        for batch, prepared in prepare_all(_preparer(inputs), plan, workers=default_workers() if workers is None else workers):
+            for item in prepared:
+                yield _row(inputs, selected.reported, batch.condition.id, item), item.features
+            progress.advance(batch.condition.id, len(prepared), kept=False)
+
+
 def check(manifest: Path, *, noise_dir: Path | None = None, workers: int | None = None) -> list[str]:
-    """Render what a manifest lists again and return every difference as `suite corpus condition utterance: listed hash -> hash now`.
+    """Render what a manifest lists again and return every difference as `suite source condition utterance: listed hash -> hash now`.
 
     Raises:
         UserError: the manifest is missing or is none of `render`'s.
     """
     wanted: defaultdict[tuple[str, int, str], dict[tuple[str, str], str | None]] = defaultdict(dict)
     for row in _read(manifest):
-        wanted[row["suite"], row["version"], row["corpus"]][row["condition"], row["utterance"]] = row["audio_sha256"]
+        wanted[row["suite"], row["version"], row["source"]][row["condition"], row["utterance"]] = row["audio_sha256"]
     found = []
     for (suite, version, corpus), hashes in wanted.items():
         now = load_suite(suite)
@@ -117,22 +136,6 @@ def _hashes(
         yield condition, utterance, None
 
 
-def _rendered(inputs: Inputs, workers: int | None, progress: Progress) -> Iterator[tuple[str, Batch, list[Prepared]]]:
-    for selected in inputs.corpora:
-        plan = Plan(
-            conditions=inputs.conditions,
-            reported=selected.reported,
-            fitting=None,
-            baseline=inputs.suite.baseline,
-            batch_size=_CHUNK,
-            window_s=None,
-        )
-        progress.start(selected.reported.name, [c.id for c in inputs.conditions], count(selected.reported), 0)
-        for batch, prepared in prepare_all(_preparer(inputs), plan, workers=default_workers() if workers is None else workers):
-            progress.advance(batch.condition.id, len(prepared), kept=False)
-            yield selected.reported.name, batch, prepared
-
-
 def _preparer(inputs: Inputs) -> Preparer:
     return Preparer(
         suite=inputs.suite.name,
@@ -143,15 +146,16 @@ def _preparer(inputs: Inputs) -> Preparer:
     )
 
 
-def _row(inputs: Inputs, corpus: str, condition: str, item: Prepared) -> dict[str, Any]:
+def _row(inputs: Inputs, corpus: Corpus, condition: str, item: Prepared) -> dict[str, Any]:
     utterance = item.utterance
     return {
         "suite": inputs.suite.name,
         "version": inputs.suite.version,
-        "corpus": corpus,
+        "corpus": corpus.name,
+        "source": corpus.source,
         "condition": condition,
         "utterance": utterance.id,
-        "audio_filepath": f"{corpus}/{condition}/{_file_name(utterance.id)}.flac" if item.features is not None else None,
+        "audio_filepath": f"{corpus.name}/{condition}/{_file_name(utterance.id)}.flac" if item.features is not None else None,
         "text": utterance.reference,
         "duration": round(item.duration_s, 5),
         "speaker": utterance.speaker,
@@ -178,7 +182,7 @@ def _read(manifest: Path) -> Iterator[dict[str, Any]]:
         for number, line in enumerate(lines, start=1):
             try:
                 row = json.loads(line)
-                missing = {"suite", "version", "corpus", "condition", "utterance", "audio_sha256"} - set(row)
+                missing = {"suite", "version", "source", "condition", "utterance", "audio_sha256"} - set(row)
             except (ValueError, TypeError):
                 raise UserError(f"check: {manifest}, line {number}: not JSON (allowed: a manifest that render wrote)") from None
             if missing:
