@@ -5,6 +5,7 @@ from collections import defaultdict
 from pathlib import Path
 
 import pytest
+
 from askd_bench.evaluation.rendering import check
 from askd_bench.paths import NOISE_DIR
 from askd_bench.suites import bundled_suites, load_suite
