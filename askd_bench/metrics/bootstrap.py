@@ -21,7 +21,13 @@ LEVEL = 0.95
 MIN_SPEAKERS = 10
 """From this many speakers up, resampling is over speakers; below, over utterances."""
 
-MIN_CLUSTERS = 2
+MIN_CLUSTERS = 5
+"""Fewer clusters than this give no interval: their resamples are too few different ones."""
+
+FEW_CLUSTERS = f"no interval: fewer than {MIN_CLUSTERS} clusters"
+UNDEFINED = "no interval: undefined in too many resamples"
+NO_VARIATION = "no interval: the same in every resample, as where an event was never seen"
+
 _CHUNK_ENTRIES = 2_000_000
 _KEPT_ENTRIES = 100_000_000
 
@@ -156,7 +162,10 @@ def _drawn_counts(clusters: int, resamples: int, seed: int) -> Iterator[NDArray[
 
 def sum_by_cluster(values: Array, clusters: Clusters) -> Array:
     """Add up the rows of `values` (num_utterances, k) cluster by cluster: shape (count, k)."""
-    return np.stack([np.bincount(clusters.index, weights=column, minlength=clusters.count) for column in values.T], axis=1)
+    out = np.empty((clusters.count, values.shape[1]))
+    for k, column in enumerate(values.T):
+        out[:, k] = np.bincount(clusters.index, weights=column, minlength=clusters.count)
+    return out
 
 
 def ratio(numerator: Array, denominator: Array) -> Array:

@@ -190,7 +190,7 @@ def _verdict(difference: PairedDifference, p: float | None, other: str) -> str:
     if p is not None and p < ALPHA and value != 0:
         return f"{'better' if value < 0 else 'worse'} than the {other}"
     if difference.detectable is None:
-        return "no test"
+        return "no difference in this corpus" if value == 0 else f"no test ({difference.difference.reason})"
     return f"no difference that this corpus could show (it shows {100 * difference.detectable:.1f} points four times in five)"
 
 

@@ -8,7 +8,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from askd_bench.metrics.bootstrap import Formula, Resampled, ratio
+from askd_bench.metrics.bootstrap import FEW_CLUSTERS, NO_VARIATION, UNDEFINED, Formula, Resampled, ratio
 from askd_bench.metrics.estimate import Estimate
 
 Statistics = Mapping[str, NDArray[np.generic]]
@@ -55,8 +55,9 @@ class Metric:
             return Estimate.absent("undefined on these utterances", n=n, unit=self.unit)
         interval = resampled.interval(self.formula, around=value if self.centre or exact is not None else None)
         if interval is None:
-            reason = "no interval: undefined in too many resamples" if resampled.samples else "no interval: fewer than two clusters"
-            return Estimate(value=value, n=n, unit=self.unit, reason=reason)
+            return Estimate(value=value, n=n, unit=self.unit, reason=UNDEFINED if resampled.samples else FEW_CLUSTERS)
+        if interval[0] == interval[1]:
+            return Estimate(value=value, n=n, unit=self.unit, reason=NO_VARIATION)
         low, high = (min(max(end, self.bounds[0]), self.bounds[1]) for end in interval)
         return Estimate(value=value, low=low, high=high, n=n, unit=self.unit)
 

@@ -23,7 +23,19 @@ from numpy.typing import NDArray
 
 from askd_bench.errors import UserError
 from askd_bench.metrics.aligned import Aligned
-from askd_bench.metrics.bootstrap import LEVEL, MIN_CLUSTERS, RESAMPLES, Array, Clusters, percentile_interval, ratio, resample
+from askd_bench.metrics.bootstrap import (
+    FEW_CLUSTERS,
+    LEVEL,
+    MIN_CLUSTERS,
+    NO_VARIATION,
+    RESAMPLES,
+    UNDEFINED,
+    Array,
+    Clusters,
+    percentile_interval,
+    ratio,
+    resample,
+)
 from askd_bench.metrics.estimate import Estimate
 
 ALPHA = 0.05
@@ -91,20 +103,21 @@ def paired_bootstrap(
     unit = "errors per reference word"
     words = int(reference_words.sum())
 
-    def absent(reason: str) -> PairedDifference:
-        return PairedDifference(Estimate.absent(reason, n=words, unit=unit), None, None, clusters.kind, clusters.count)
-
     if not words:
-        return absent("no reference words")
+        return PairedDifference(Estimate.absent("no reference words", unit=unit), None, None, clusters.kind, clusters.count)
     value = (int(errors_a.sum()) - int(errors_b.sum())) / words
-    if clusters.count < MIN_CLUSTERS:
-        reason = "no interval: fewer than two clusters"
+
+    def without_interval(reason: str) -> PairedDifference:
         return PairedDifference(Estimate(value=value, n=words, unit=unit, reason=reason), None, None, clusters.kind, clusters.count)
+
+    if clusters.count < MIN_CLUSTERS:
+        return without_interval(FEW_CLUSTERS)
     samples = _resampled_ratio(errors_a - errors_b, reference_words, clusters, resamples=resamples, seed=seed)
     interval = percentile_interval(samples, level=level)
     if interval is None:
-        reason = "no interval: undefined in too many resamples"
-        return PairedDifference(Estimate(value=value, n=words, unit=unit, reason=reason), None, None, clusters.kind, clusters.count)
+        return without_interval(UNDEFINED)
+    if interval[0] == interval[1]:
+        return without_interval(NO_VARIATION)
     samples = samples[np.isfinite(samples)]
     tail = min(int(np.sum(samples <= 0)), int(np.sum(samples >= 0)))
     normal = NormalDist()

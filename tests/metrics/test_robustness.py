@@ -7,7 +7,7 @@ from simulated import ROOT, references, simulate
 
 from askd_bench.errors import UserError
 from askd_bench.metrics import robustness, srb_difficulty
-from askd_bench.metrics.bootstrap import clusters_of, resample
+from askd_bench.metrics.bootstrap import NO_VARIATION, clusters_of, resample
 from askd_bench.metrics.scoring import score
 
 CONDITIONS = (("clean", 0.05), ("noise-20", 0.08), ("noise-10", 0.15), ("noise-0", 0.4))
@@ -31,10 +31,11 @@ def test_degradation_is_the_difference_and_its_interval_is_paired() -> None:
     assert got["degradation"].value == pytest.approx(wer(rows, "noise-0") - clean)
     assert got["relative_degradation"].value == pytest.approx(wer(rows, "noise-0") / clean - 1)
     assert got["degradation"].low < got["degradation"].value < got["degradation"].high
-    # the same hypotheses under another name: paired, the difference has no uncertainty at all
+    # the same hypotheses under another name: paired, nothing varies, and an interval of no width would claim too much
     copies = [dataclasses.replace(row, condition="copy") for row in rows if row.condition == "clean"]
     same = estimates([*rows, *copies], "copy")["degradation"]
-    assert (same.value, same.low, same.high) == (0, 0, 0)
+    assert (same.value, same.low, same.high) == (0, None, None)
+    assert same.reason == NO_VARIATION
 
 
 def test_only_utterances_transcribed_in_both_count() -> None:

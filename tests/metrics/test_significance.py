@@ -175,7 +175,7 @@ def test_paired_bootstrap_reasons() -> None:
     zeros, words = np.zeros(3, int), np.full(3, 5)
     got = paired_bootstrap(zeros, zeros, words, one)
     assert (got.difference.value, got.p) == (0, None)
-    assert "fewer than two clusters" in got.difference.reason
+    assert "fewer than 5 clusters" in got.difference.reason
     assert paired_bootstrap(zeros, zeros, zeros, one).difference.reason == "no reference words"
     with pytest.raises(UserError, match="shapes differ"):
         paired_bootstrap(zeros, zeros, np.zeros(4, int), one)

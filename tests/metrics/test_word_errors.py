@@ -106,4 +106,10 @@ def test_select_keeps_words_with_their_utterances() -> None:
 def test_one_cluster_has_a_value_without_interval() -> None:
     got = estimates(score([row("a b", "a c")], normalizer="none"))["wer"]
     assert (got.value, got.low, got.high) == (0.5, None, None)
-    assert "fewer than two clusters" in got.reason
+    assert "fewer than 5 clusters" in got.reason
+
+
+def test_an_error_never_seen_has_no_interval_of_no_width() -> None:
+    got = estimates(score([row("a b", "a b", f"u{i}") for i in range(20)], normalizer="none"))["wer"]
+    assert (got.value, got.low, got.high) == (0.0, None, None)
+    assert got.reason == "no interval: the same in every resample, as where an event was never seen"
