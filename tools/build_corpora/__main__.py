@@ -2,6 +2,8 @@
 
 python tools/build_corpora bundled [--check]    write suites/corpora and suites/noise/music, or compare them with a fresh build
 python tools/build_corpora training [--out DIR] write the training corpus (in the cache unless told otherwise)
+python tools/build_corpora hear MANIFEST [--whisper DIR]    what Moonshine, or a Whisper checkpoint, hears: for the transcript check
+python tools/build_corpora align AUDIO TEXT ALTERNATIVE     by how many nats the recording favours the alternative: for the same
 
 Needs apt-get and dpkg-deb (Debian and its kin) and pip. Packages are cached under ~/.cache/askd-bench, or $ASKD_BENCH_CACHE.
 """
@@ -17,11 +19,13 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 sys.path[0] = str(REPOSITORY / "tools")  # this folder is the package build_corpora; Python put the folder itself there
 sys.path.insert(1, str(REPOSITORY))
 
-from askd_bench.errors import UserError  # noqa: E402
-from build_corpora import bass, books, fotaq, music, prompts  # noqa: E402
+from build_corpora import bass, books, fotaq, hear, music, prompts  # noqa: E402
 from build_corpora.describe import with_counts  # noqa: E402
 from build_corpora.lines import Verdicts, write_manifest  # noqa: E402
 from build_corpora.packages import CACHE_DIR  # noqa: E402
+
+from askd_bench.audio import read_audio  # noqa: E402
+from askd_bench.errors import UserError  # noqa: E402
 
 SUITES = REPOSITORY / "suites"
 NOTICES = ("readme.original.txt", "copyright.debian", "NOTICE-MODIFIED-VERSION.txt")
@@ -93,13 +97,29 @@ def main() -> None:
     commands = parser.add_subparsers(dest="command", required=True)
     commands.add_parser("bundled").add_argument("--check", action="store_true", help="change nothing, exit with 1 where anything differs")
     commands.add_parser("training").add_argument("--out", type=Path, default=CACHE_DIR / "corpora" / "fotaq-training")
+    hearing = commands.add_parser("hear")
+    hearing.add_argument("manifest", type=Path)
+    hearing.add_argument("--whisper", metavar="DIR", help="a Whisper checkpoint instead of Moonshine")
+    aligning = commands.add_parser("align")
+    aligning.add_argument("audio", type=Path)
+    aligning.add_argument("text")
+    aligning.add_argument("alternative")
+    aligning.add_argument("--pronounced", action="append", default=[], metavar="'WORD PHONES'", help="a word that the dictionary lacks")
     arguments = parser.parse_args()
     try:
-        if arguments.command == "bundled":
-            bundled(arguments.check)
-        else:
-            training(arguments.out)
-    except (UserError, OSError) as error:
+        match arguments.command:
+            case "bundled":
+                bundled(arguments.check)
+            case "training":
+                training(arguments.out)
+            case "hear":
+                transcribe = hear.whisper(arguments.whisper) if arguments.whisper else hear.moonshine()
+                for line in hear.hear(arguments.manifest, transcribe):
+                    print(line, flush=True)
+            case "align":
+                samples = read_audio(arguments.audio)
+                print(round(hear.alignment_gain(samples, arguments.text, arguments.alternative, arguments.pronounced)))
+    except (UserError, OSError, ValueError, ImportError) as error:
         sys.exit(f"build_corpora: {error}")
 
 

@@ -5,9 +5,10 @@ import struct
 from collections.abc import Iterator
 from pathlib import Path
 
-from askd_bench.errors import UserError
 from build_corpora.lines import Line, Verdicts, clean_text, manifest_row, read_table, usable
 from build_corpora.packages import FOTAQ, unpacked
+
+from askd_bench.errors import UserError
 
 ACTORS = {
     "dev": ("Barry James", "Debbie Arnold"),
@@ -41,29 +42,32 @@ def lines_of(split: str) -> list[Line]:
 def dialogue_lines(verdicts: Verdicts) -> Iterator[tuple[str, Line, str]]:
     """Yield (split, line, transcript): from each character in turn the next line of a seeded shuffle, until the split is full.
 
-    A character that runs out passes its turn on. A line whose transcript was dropped, and a text already taken, are passed over.
+    A character that runs out passes its turn on. Passed over are lines whose transcript was dropped, and texts already taken or in the
+    training corpus: no text is in two splits.
     """
+    used = {clean_text(line.text).casefold() for line in lines_of("train")}
     for split, total in DIALOGUE_LINES.items():
         queues: dict[str, list[Line]] = {}
         for line in lines_of(split):
             queues.setdefault(line.character or "", []).append(line)
         for character, queue in queues.items():
             random.Random(f"dialogue 1 {character}").shuffle(queue)
-        taken: dict[str, tuple[str, Line, str]] = {}
+        taken: list[tuple[str, Line, str]] = []
         while len(taken) < total:
             for character in sorted(queues):
-                if text := _next(queues[character], verdicts, taken):
-                    taken[text[1].casefold()] = (split, *text)
-                    if len(taken) == total:
-                        break
-        yield from sorted(taken.values(), key=lambda item: item[1].id)
+                if len(taken) < total and (chosen := _next(queues[character], verdicts, used)):
+                    taken.append((split, *chosen))
+        yield from sorted(taken, key=lambda item: item[1].id)
 
 
-def _next(queue: list[Line], verdicts: Verdicts, taken: dict[str, tuple[str, Line, str]]) -> tuple[Line, str] | None:
+def _next(queue: list[Line], verdicts: Verdicts, used: set[str]) -> tuple[Line, str] | None:
     while queue:
         line = queue.pop(0)
+        if clean_text(line.text).casefold() in used:
+            continue
         text = verdicts.reference(line)
-        if text is not None and text.casefold() not in taken:
+        if text is not None and text.casefold() not in used:
+            used |= {text.casefold(), clean_text(line.text).casefold()}
             return line, text
     return None
 

@@ -8,7 +8,10 @@ from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 
+from build_corpora.spelling import standard_spelling
+
 from askd_bench.audio import read_audio
+from askd_bench.errors import UserError
 from askd_bench.types import SAMPLING_RATE
 
 HERE = Path(__file__).resolve().parent
@@ -38,14 +41,19 @@ def read_table(name: str) -> list[Line]:
 
 
 def clean_text(text: str) -> str:
-    """Return a script's text as a transcript: no ellipses, no stage codes (@ ^), single spaces. Capitals for stress stay.
+    """Return a script's text as a transcript: no ellipses or stage codes (@ ^), single spaces, standard spelling. Capitals stay.
 
     An ellipsis would leave a stray "." behind the Whisper normaliser, and that would count as a word.
 
     >>> clean_text("...but I'm TOO BUSY to bother with that...  right?")
     "but I'm TOO BUSY to bother with that right?"
+    >>> clean_text('"Dear John..."')
+    '"Dear John"'
     """
-    return re.sub(r"\s+([,.?!;:])", r"\1", " ".join(re.sub(r"\.{2,}|…|[@^]", " ", text).split())).lstrip(",.?!;: ")
+    spaced = " ".join(re.sub(r"\.{2,}|[…@^]", " ", text).split())
+    unspaced = re.sub(r"\s+([,.?!;:])", r"\1", spaced).lstrip(",.?!;: ")
+    unquoted = re.sub(r'"\s*([^"]*?)\s*"', r'"\1"', unspaced)
+    return standard_spelling(re.sub(r'^"\s+|\s+"$', '"', unquoted))
 
 
 def usable(line: Line) -> bool:
@@ -66,7 +74,13 @@ class Verdicts:
         return cls({row["id"]: row for row in map(json.loads, text.splitlines())})
 
     def reference(self, line: Line) -> str | None:
-        """Return the transcript of a checked line, None where the check dropped it. An unchecked line is an error of ours."""
+        """Return the transcript of a checked line, None where the check dropped it.
+
+        Raises:
+            UserError: the line was never checked.
+        """
+        if line.id not in self.rows:
+            raise UserError(f"transcript_check.jsonl: {line.id} has not been checked")
         row = self.rows[line.id]
         return {"kept": clean_text(line.text), "mended": row.get("mended_text"), "dropped": None}[row["verdict"]]
 
