@@ -91,7 +91,7 @@ class Suite:
             if pattern.startswith("@"):
                 if pattern[1:] not in self.subgrids:
                     raise unknown_name("conditions", pattern, [f"@{name}" for name in self.subgrids])
-                found = list(self.subgrids[pattern[1:]])
+                found = sorted(self._match(self.subgrids[pattern[1:]]))
             else:
                 found = [id_ for id_ in self.conditions if fnmatch.fnmatchcase(id_, pattern)]
             if not found:
