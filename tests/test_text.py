@@ -55,10 +55,8 @@ def test_english_equals_transformers_on_traps_and_corpora() -> None:
 def test_only_ellipses_set_ours_apart() -> None:
     whisper = openai_english()
     for text in (*TRAPS, *corpus_texts(), *shuffled_traps()):
-        for variant in (text, text.replace("'", "")):
-            if ".." not in variant and "…" not in variant:
-                theirs = [word for word in whisper(variant).split() if word.strip(".")]
-                assert normaliser("whisper-english")(variant).split() == theirs, variant
+        if ".." not in text and "…" not in text:
+            assert normaliser("whisper-english")(text).split() == [word for word in whisper(text).split() if word.strip(".")], text
 
 
 def test_basic_equals_transformers() -> None:
