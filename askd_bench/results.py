@@ -104,13 +104,27 @@ class Result:
             for line in lines:
                 yield row_from_json(line)
 
+    def summarise(self, rows: Iterable[Row] | None = None, *, normalizer: str = DEFAULT_NORMALISER) -> dict[str, Any]:
+        """Return the summary of the rows, or of those given, which are a part of them; nothing is stored."""
+        signature = self.signature()
+        families: dict[str, dict[str, float]] = {}
+        for condition, about in signature["conditions"].items():
+            if about["family"] is not None and about["severity"] is not None:
+                families.setdefault(about["family"], {})[condition] = about["severity"]
+        return summarise(
+            self.rows() if rows is None else rows,
+            normalizer=normalizer,
+            baseline=signature["suite"]["baseline"],
+            severities={family: axis for family, axis in families.items() if len(set(axis.values())) == len(axis) > 1},
+        )
+
     def write_summary(self, normalizer: str = DEFAULT_NORMALISER) -> dict[str, Any]:
         """Compute the summary from the rows, store it, and return it.
 
         Raises:
             UserError: an unknown normaliser, no rows, or a directory that cannot be written.
         """
-        summary = summarise(self.rows(), normalizer=normalizer)
+        summary = self.summarise(normalizer=normalizer)
         try:
             write_json(self.path / SUMMARY_FILE, summary)
         except OSError as error:

@@ -188,8 +188,8 @@ def _signature(inputs: Inputs, plan: Plan, transcriber: Transcriber) -> dict[str
     suite, noise_dir = inputs.suite, inputs.noise_dir
     return {
         "schema_version": SCHEMA_VERSION,
-        "suite": {"name": suite.name, "version": suite.version, "fingerprint": suite.fingerprint},
-        "conditions": [condition.id for condition in inputs.conditions],
+        "suite": {"name": suite.name, "version": suite.version, "fingerprint": suite.fingerprint, "baseline": suite.baseline},
+        "conditions": {c.id: {"family": c.family, "severity": c.severity} for c in inputs.conditions},
         "corpus": {
             "name": plan.reported.name,
             "source": plan.reported.source,

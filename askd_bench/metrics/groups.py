@@ -12,7 +12,7 @@ Conventions:
 
 import math
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -48,6 +48,20 @@ class GroupTable:
     spread: Estimate
     log_ratio: Estimate
     without_group: int
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return a JSON-ready dict, floats rounded to six digits."""
+        between = {name: getattr(self, name).as_dict() for name in ("worst_wer", "spread", "log_ratio")}
+        groups = {
+            row.name: {
+                "utterances": row.utterances,
+                "speakers": row.speakers,
+                "wer": row.wer.as_dict(),
+                "log_ratio_to_rest": row.log_ratio_to_rest.as_dict(),
+            }
+            for row in self.groups
+        }
+        return {"groups": groups, "worst": self.worst, **between, "without_group": self.without_group}
 
 
 def group_table(

@@ -12,6 +12,7 @@ from askd_bench.metrics import calibration, hallucination, robustness, selective
 from askd_bench.metrics.bootstrap import LEVEL, RESAMPLES, Clusters, clusters_of, resample
 from askd_bench.metrics.confidence import DEFAULT_AGGREGATION
 from askd_bench.metrics.estimate import Estimate, rounded
+from askd_bench.metrics.groups import group_table
 from askd_bench.metrics.metric import Metric, Statistics
 from askd_bench.metrics.scored import Scored
 from askd_bench.metrics.scoring import score
@@ -44,6 +45,8 @@ def summarise(
     *,
     normalizer: str = DEFAULT_NORMALISER,
     aggregation: str = DEFAULT_AGGREGATION,
+    baseline: str = robustness.CLEAN,
+    severities: Mapping[str, Mapping[str, float]] | None = None,
     resamples: int = RESAMPLES,
     seed: int = 0,
 ) -> dict[str, Any]:
@@ -56,16 +59,26 @@ def summarise(
         rows: of one result, in any order.
         normalizer: name of the text normaliser.
         aggregation: how a word's confidence follows from its tokens.
+        baseline: the condition that degradation is measured against.
+        severities: family of conditions -> condition -> severity, for the severity area of each family with two or more of them.
         resamples: of the bootstrap; calibration takes at most `BINNED_RESAMPLES`.
         seed: of the bootstrap.
 
     Raises:
         UserError: no rows; unknown normaliser or aggregation; an utterance that occurs twice in a condition.
     """
-    return summarise_scored(score(rows, normalizer=normalizer, aggregation=aggregation), resamples=resamples, seed=seed)
+    scored = score(rows, normalizer=normalizer, aggregation=aggregation)
+    return summarise_scored(scored, baseline=baseline, severities=severities, resamples=resamples, seed=seed)
 
 
-def summarise_scored(scored: Scored, *, resamples: int = RESAMPLES, seed: int = 0) -> dict[str, Any]:
+def summarise_scored(
+    scored: Scored,
+    *,
+    baseline: str = robustness.CLEAN,
+    severities: Mapping[str, Mapping[str, float]] | None = None,
+    resamples: int = RESAMPLES,
+    seed: int = 0,
+) -> dict[str, Any]:
     """Do the same from scored rows, for those who need both."""
     if not len(scored):
         raise UserError("rows: there are none; at least one is needed")
@@ -74,15 +87,16 @@ def summarise_scored(scored: Scored, *, resamples: int = RESAMPLES, seed: int = 
     reported = scored.select(~scored.dev) if has_test else scored
     clusters = clusters_of(reported)
     temperature = fit.temperature if has_test else None
-    conditions = [str(name) for name in np.unique(reported.condition)]
+    conditions = [str(name) for name in dict.fromkeys(reported.condition)]
     keeps = {name: reported.condition == name for name in conditions}
     options = {"resamples": resamples, "seed": seed}
     tables = {name: _table(reported, keep, clusters, temperature, **options) for name, keep in keeps.items()}
     pooled = _table(reported, np.ones(len(reported), np.bool_), clusters, temperature, **options)
     for name in conditions:
-        if name != robustness.CLEAN:
-            tables[name]["metrics"] |= _estimates(robustness.METRICS, robustness.statistics(reported, name), clusters, **options)
-    degraded = {name: tables[name]["metrics"]["wer"]["value"] for name in conditions if name != robustness.CLEAN}
+        if name != baseline:
+            paired = robustness.statistics(reported, name, clean=baseline)
+            tables[name]["metrics"] |= _estimates(robustness.METRICS, paired, clusters, **options)
+    degraded = {name: tables[name]["metrics"]["wer"]["value"] for name in conditions if name != baseline}
     return {
         "normalizer": {"name": scored.normalizer, "version": NORMALISERS[scored.normalizer]},
         "word_confidence": scored.aggregation,
@@ -105,6 +119,10 @@ def summarise_scored(scored: Scored, *, resamples: int = RESAMPLES, seed: int = 
         },
         "speech_robust_bench": _speech_robust_bench(tables),
         "worst_condition": robustness.worst_condition(degraded),
+        "severity_area": {
+            family: robustness.severity_area(reported, axis, clusters, **options).as_dict() for family, axis in (severities or {}).items()
+        },
+        "groups": _groups(reported, keeps, resamples=min(resamples, BINNED_RESAMPLES), seed=seed),
         "conditions": tables,
         POOLED: pooled,
     }
@@ -147,6 +165,13 @@ def _speech_robust_bench(tables: Mapping[str, Any]) -> dict[str, Any] | None:
     if not known:
         return None
     return {"werd": robustness.werd(known).as_dict(), "nwerd": robustness.nwerd(known, table).as_dict()}
+
+
+def _groups(scored: Scored, keeps: Mapping[str, NDArray[np.bool_]], *, resamples: int, seed: int) -> dict[str, Any] | None:
+    """Return error rates by group, condition by condition; None where the corpus has fewer than two groups."""
+    if len(set(scored.group) - {""}) < 2:
+        return None
+    return {name: group_table(scored.select(keep), resamples=resamples, seed=seed).as_dict() for name, keep in keeps.items()}
 
 
 def _calibrated(part: Scored, clusters: Clusters, temperature: float | None, *, resamples: int, seed: int) -> dict[str, Any] | None:

@@ -3,9 +3,9 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from askd_bench.metrics.summary import summarise
 from askd_bench.paths import REFERENCE_RESULTS_DIR
 from askd_bench.results import Result
+from askd_bench.text import DEFAULT_NORMALISER
 from askd_bench.types import Row
 
 
@@ -18,13 +18,13 @@ def reference_summaries(result: Result) -> dict[str, dict[str, Any]]:
     signature = result.signature()
     suite = signature["suite"]
     label = f"{suite['name']}-v{suite['version']}"
-    normalizer = (result.summary() or {}).get("normalizer", {}).get("name")
+    normalizer = (result.summary() or {}).get("normalizer", {}).get("name", DEFAULT_NORMALISER)
     heard = {(row.condition, row.utterance): (row.audio_sha256, row.reference) for row in result.rows() if row.audio_sha256}
     found: dict[str, dict[str, Any]] = {}
     for folder in sorted(REFERENCE_RESULTS_DIR.glob(f"*/{label}/{signature['corpus']['name']}")):
         matching = list(_matching(Result.open(folder), heard))
         if heard and len(matching) == len(heard):
-            found[folder.parent.parent.name] = summarise(matching, **({"normalizer": normalizer} if normalizer else {}))
+            found[folder.parent.parent.name] = result.summarise(matching, normalizer=normalizer)
     return found
 
 
