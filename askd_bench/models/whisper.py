@@ -57,7 +57,7 @@ class WhisperTranscriber:
             suppressed=tuple(self._generation.suppress_tokens or ()),
             suppressed_first=tuple(self._generation.begin_suppress_tokens or ()),
             end=_token_id(tokenizer, "<|endoftext|>"),
-            max_length=min(self._generation.max_length or config.max_target_positions, config.max_target_positions),
+            max_length=self._generation.max_length,
         )
 
     def transcribe(self, features: Sequence[Features]) -> list[Transcription]:
@@ -92,7 +92,6 @@ class WhisperTranscriber:
             attention_mask=mask,
             return_timestamps=True,
             return_segments=True,
-            truncation=False,
             condition_on_prev_tokens=False,
             logits_processor=[recorder] if self._num_beams == 1 else [],
         )
@@ -192,6 +191,8 @@ def _generation_config(
         generation.is_multilingual = multilingual
     if getattr(generation, "no_timestamps_token_id", None) is None:
         generation.no_timestamps_token_id = _token_id(tokenizer, "<|notimestamps|>")
+    # without a length of its own `generate` would stop after 20 tokens
+    generation.max_length = min(generation.max_length or model.config.max_target_positions, model.config.max_target_positions)
     generation.forced_decoder_ids = None
     generation.return_timestamps = False
     if not multilingual:
