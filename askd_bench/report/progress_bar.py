@@ -26,14 +26,15 @@ class ProgressBar:
         self._kept = 0
 
     def __enter__(self) -> Self:
-        self._bar.start()
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._bar.stop()
+        if self._task is not None:  # stopping prints a line
+            self._bar.stop()
 
     def start(self, corpus: str, condition_ids: list[str], utterances: int, fitting: int) -> None:
-        """Begin a corpus."""
+        """Begin a corpus; the bar appears with the first, so that a command that is refused prints its error alone."""
+        self._bar.start()
         total = utterances * len(condition_ids) + fitting
         self.note(
             f"{corpus}: {len(condition_ids)} conditions × {utterances} utterances"
