@@ -222,19 +222,14 @@ def _fail(message: str, code: int) -> None:
 def _print_results(results: "list[CorpusResult]", suite_name: str) -> None:
     from askd_bench.report.console import LEGEND, headline
     from askd_bench.report.groups import groups_view
-    from askd_bench.report.reference import reference_summaries
     from askd_bench.results import Result
     from askd_bench.suites import load_suite
 
     by_group = load_suite(suite_name).by_group
     for result in results:
-        model, suite = result.signature["model"], result.signature["suite"]
-        title = (
-            f"{model['id']} on {suite['name']}-v{suite['version']}, corpus {result.corpus}"
-            f" ({model['dtype']}, {model['device']}, {model['threads']} threads, batch {result.signature['batch_size']})"
-        )
-        out.print(headline(model["id"], title, result.summary, reference_summaries(Result.open(result.path))))
+        out.print(headline(Result.open(result.path)))
         if by_group:
             out.print(groups_view(Result.open(result.path)))
     out.print(LEGEND, style="dim")
-    out.print("Rows, signature and summary: " + ", ".join(str(result.path) for result in results), style="dim", soft_wrap=True)
+    paths = ", ".join(str(result.path) for result in results)
+    out.print(f"Rows, signature and summary: {paths}", style="dim", soft_wrap=True, markup=False)

@@ -95,6 +95,19 @@ class Result:
         """Return the stored summary; None where the run has not ended."""
         return _read_json(self.path / SUMMARY_FILE) if (self.path / SUMMARY_FILE).is_file() else None
 
+    def stored_summary(self) -> dict[str, Any]:
+        """Return the stored summary.
+
+        Raises:
+            UserError: the run has not ended.
+        """
+        summary = self.summary()
+        if summary is None:
+            raise UserError(
+                f"result_dir: {str(self.path)!r} has no {SUMMARY_FILE}: its run has not ended (allowed: run it again, or score it)"
+            )
+        return summary
+
     def rows(self) -> Iterator[Row]:
         """Yield the rows, streaming."""
         file = self.rows_file()

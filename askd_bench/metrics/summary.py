@@ -199,7 +199,7 @@ def all_normalisers(rows: Sequence[Row], *, resamples: int = RESAMPLES, seed: in
         scored = score(rows, normalizer=name)
         reported = scored.select(~scored.dev) if np.any(~scored.dev) else scored
         clusters = clusters_of(reported)
-        keeps = {str(c): reported.condition == c for c in np.unique(reported.condition)} | {POOLED: np.ones(len(reported), np.bool_)}
+        keeps = {str(c): reported.condition == c for c in dict.fromkeys(reported.condition)} | {POOLED: np.ones(len(reported), np.bool_)}
         out[name] = {}
         for condition, keep in keeps.items():
             mine = Clusters(clusters.index[keep], clusters.count, clusters.kind)

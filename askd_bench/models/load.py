@@ -152,7 +152,7 @@ def _device(device: str) -> torch.device:
     usable = {"cpu": 1, "cuda": torch.cuda.device_count(), "mps": int(torch.backends.mps.is_available())}[chosen.type]
     if (chosen.index or 0) >= usable:
         raise UserError(
-            f"device: {device!r} was asked for, but is not there (allowed here: {'auto, cuda' if torch.cuda.is_available() else 'auto, cpu'})"
+            f"device: {device!r} is not there (allowed here: {'auto, cuda' if torch.cuda.is_available() else 'auto, cpu'})"
         )
     return chosen
 

@@ -6,27 +6,31 @@ from typing import Any
 from rich import box
 from rich.table import Table
 
+from askd_bench.metrics.robustness import mean_corruption_error_ratio
 from askd_bench.metrics.summary import POOLED
+from askd_bench.report.reference import reference_summaries
 from askd_bench.report.tables import HEADLINE, condition_table, headline_cell
+from askd_bench.results import Result
 
 LEGEND = (
     "WER %: word errors per 100 reference words [95 % interval] · Δ clean: WER points above the baseline condition, same utterances · "
-    "ECE: expected calibration error of word confidence · conf. err.: wrong words held with confidence > 0.7, per 100 words · "
+    "ECE: expected calibration error of word confidence (needs 300 words) · scaled: the same after "
+    "temperature scaling on dev · conf. err.: wrong words held with confidence > 0.7, per 100 words · "
     "ins. %: inserted words per 100 reference words · halluc. %: utterances that share no word with the reference"
 )
 
 
-def headline(name: str, title: str, summary: Mapping[str, Any], references: Mapping[str, Mapping[str, Any]]) -> Table:
-    """Return the headline table of one corpus.
-
-    Args:
-        name: of the model that was run.
-        title: of the table.
-        summary: of its result.
-        references: model -> summary on the same audio; shown below each condition, marked "packaged".
-    """
+def headline(result: Result) -> Table:
+    """Return the headline table of a result, with packaged results on the same audio below each condition."""
+    signature, summary, references = result.signature(), result.stored_summary(), reference_summaries(result)
+    name = signature["model"]["id"]
     table = Table(
-        title=title, box=box.SIMPLE_HEAVY, title_justify="left", pad_edge=False, caption=_caption(summary), caption_justify="left"
+        title=title_of(signature),
+        box=box.SIMPLE_HEAVY,
+        title_justify="left",
+        pad_edge=False,
+        caption=_caption(signature, summary, references),
+        caption_justify="left",
     )
     table.add_column("condition", no_wrap=True)
     if references:
@@ -54,11 +58,41 @@ def headline(name: str, title: str, summary: Mapping[str, Any], references: Mapp
     return table
 
 
-def _caption(summary: Mapping[str, Any]) -> str:
+def title_of(signature: Mapping[str, Any]) -> str:
+    """Return what was run on what, and how."""
+    model, suite = signature["model"], signature["suite"]
+    return (
+        f"{model['id']} on {suite['name']}-v{suite['version']}, corpus {signature['corpus']['name']}"
+        f" ({model['dtype']}, {model['device']}, {model['threads']} threads, batch {signature['batch_size']})"
+    )
+
+
+def _caption(signature: Mapping[str, Any], summary: Mapping[str, Any], references: Mapping[str, Mapping[str, Any]]) -> str:
     intervals = summary["intervals"]
     speed = summary[POOLED]["metrics"].get("rtfx", {})
     rtfx = f"RTFx {speed['value']:.1f}" if speed.get("value") is not None else f"RTFx –: {speed.get('reason', 'not measured')}"
     return (
         f"Intervals: bootstrap over {intervals['clusters']} {intervals['resampled']}s, so they speak for {intervals['speaks_for']}. "
-        f"Normaliser {summary['normalizer']['name']} v{summary['normalizer']['version']}. {rtfx}."
+        f"Normaliser {summary['normalizer']['name']} v{summary['normalizer']['version']}. {rtfx}. "
+        f"{_scaling(summary['temperature_scaling'])}{_ratios(signature, summary, references)}"
     )
+
+
+def _scaling(fit: Mapping[str, Any]) -> str:
+    if fit["temperature"] is None:
+        return f"No temperature scaling: {fit['reason']}."
+    return f"Temperature {fit['temperature']:g}, fitted on {fit['dev_words']} dev words."
+
+
+def _ratios(signature: Mapping[str, Any], summary: Mapping[str, Any], references: Mapping[str, Mapping[str, Any]]) -> str:
+    families = {name: about["family"] or name for name, about in signature["conditions"].items()}
+    text = ""
+    for model, other in references.items():
+        rates, reference_rates = (
+            {name: table["metrics"]["wer"]["value"] for name, table in one["conditions"].items() if name != signature["suite"]["baseline"]}
+            for one in (summary, other)
+        )
+        ratio = mean_corruption_error_ratio(rates, reference_rates, families=families)
+        shown = f"– ({ratio.reason})" if ratio.value is None else f"{ratio.value:.2f}"
+        text += f" Mean corruption-error ratio to {model} (packaged): {shown}."
+    return text

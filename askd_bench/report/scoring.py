@@ -5,10 +5,8 @@ from pathlib import Path
 from rich import box
 from rich.table import Table
 
-from askd_bench.metrics.summary import summarise
-from askd_bench.report.console import headline
-from askd_bench.report.reference import reference_summaries
-from askd_bench.report.tables import condition_table
+from askd_bench.metrics.summary import all_normalisers
+from askd_bench.report.console import headline, title_of
 from askd_bench.results import Result
 from askd_bench.text import NORMALISERS
 
@@ -22,19 +20,15 @@ def score_table(result_dir: Path, normalizer: str) -> Table:
         UserError: no result directory, or an unknown normaliser.
     """
     result = Result.open(result_dir)
-    signature = result.signature()
-    title = (
-        f"{signature['model']['id']} on {signature['suite']['name']}-v{signature['suite']['version']}, corpus {signature['corpus']['name']}"
-    )
     if normalizer != ALL:
-        summary = result.write_summary(normalizer)
-        return headline(signature["model"]["id"], title, summary, reference_summaries(result))
-    table = Table(title=f"WER % of {title}", box=box.SIMPLE_HEAVY, title_justify="left", pad_edge=False)
+        result.write_summary(normalizer)
+        return headline(result)
+    table = Table(title=f"WER % of {title_of(result.signature())}", box=box.SIMPLE_HEAVY, title_justify="left", pad_edge=False)
     table.add_column("condition", no_wrap=True)
-    frames = []
     for name, version in NORMALISERS.items():
         table.add_column(f"{name} v{version}", justify="right")
-        frames.append(condition_table(summarise(result.rows(), normalizer=name, resamples=0)))
-    for position, condition in enumerate(frames[0]["condition"]):
-        table.add_row(str(condition), *(f"{100 * frame['wer'][position]:.2f}" for frame in frames))
+    by_normaliser = all_normalisers(list(result.rows()), resamples=0)
+    for condition in next(iter(by_normaliser.values())):
+        rates = [by_normaliser[name][condition].value for name in NORMALISERS]
+        table.add_row(condition, *("–" if rate is None else f"{100 * rate:.2f}" for rate in rates))
     return table

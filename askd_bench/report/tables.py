@@ -12,6 +12,7 @@ HEADLINE: tuple[tuple[str, str, float, int], ...] = (
     ("Δ clean", "degradation", 100, 1),
     ("CER %", "cer", 100, 1),
     ("ECE", "ece", 1, 3),
+    ("scaled", "ece_scaled", 1, 3),
     ("conf. err.", "confident_errors_0.7", 1, 1),
     ("ins. %", "insertion_rate", 100, 1),
     ("halluc. %", "hallucination_rate", 100, 1),
@@ -22,7 +23,8 @@ HEADLINE: tuple[tuple[str, str, float, int], ...] = (
 def condition_table(summary: Mapping[str, Any]) -> pd.DataFrame:
     """Return one row a condition, in the order of the summary, and a last one that pools them.
 
-    Columns: `condition`, `utterances`, `failed`, and for each metric of the summary `NAME`, `NAME_low`, `NAME_high` (NaN where null).
+    Columns: `condition`, `utterances`, `failed`, and for each metric of the summary `NAME`, `NAME_low`, `NAME_high` (NaN where null); for
+    those that are reported again after temperature scaling `NAME_scaled`.
     """
     tables = {**summary["conditions"], POOLED: summary[POOLED]}
     return pd.DataFrame([_record(name, table) for name, table in tables.items()])
@@ -54,4 +56,6 @@ def _record(name: str, table: Mapping[str, Any]) -> dict[str, Any]:
         record[metric] = estimate["value"]
         record[f"{metric}_low"] = estimate["low"]
         record[f"{metric}_high"] = estimate["high"]
+    for metric, estimate in (table["after_temperature_scaling"] or {}).items():
+        record[f"{metric}_scaled"] = estimate["value"]
     return record
