@@ -1,5 +1,6 @@
 """The builder's rules on its committed line tables: who is in which split, what is left out, which line is taken next."""
 
+import re
 from collections import Counter
 from pathlib import Path
 
@@ -48,7 +49,11 @@ def test_verdicts_carry_their_evidence() -> None:
         assert row["verdict"] in {"kept", "mended", "dropped"}, row
         assert {"whisper_base", "moonshine_base", "text"} <= row.keys(), row
         assert (row["verdict"] == "mended") == ("mended_text" in row), row
-        assert row["verdict"] == "kept" or row["reason"], row
+        assert row["reason"], row
+        if row["verdict"] == "mended" and "alignment favours" in row["reason"]:
+            assert max(map(int, re.findall(r" ([+-]\d+)(?=;|$)", row["agreed_against"]))) >= 30, row
+            heard = (row["whisper_base"], row["moonshine_base"])
+            assert agreed_alternative(row["text"], heard), row
 
 
 @pytest.mark.parametrize(
@@ -125,3 +130,12 @@ def test_agreement_ignores_what_the_normaliser_ignores() -> None:
 def test_differences_join_neighbours() -> None:
     assert differences(["a", "b", "c", "d"], ["a", "x", "y", "z", "d"]) == {(1, ("b", "c"), ("x", "y", "z"))}
     assert differences(["a", "b"], ["a", "b", "c"]) == {(2, (), ("c",))}
+
+
+def test_documented_counts_of_the_check_are_those_of_its_record() -> None:
+    documented = (Path(__file__).resolve().parents[2] / "docs" / "CORPORA.md").read_text(encoding="utf-8")
+    verdicts = Counter((id.split("-")[0], row["verdict"]) for id, row in Verdicts.read().rows.items())
+    for name, source in {"dialogue": "fotaq", "accents": "bass", "prompts": "asterisk", "books": "librivox"}.items():
+        kept, mended, dropped = (verdicts[source, verdict] for verdict in ("kept", "mended", "dropped"))
+        assert f"| `{name}` | {kept} | {mended} | {dropped} |" in documented
+        assert len(list(read_manifest(CORPORA_DIR / name))) == kept + mended

@@ -48,7 +48,7 @@ def build_bundled(out: Path) -> list[str]:
         rows = build(folder)
         write_manifest(folder, rows)
         if name.startswith("corpora/"):
-            described = with_counts((SUITES / name / "corpus.toml").read_text(encoding="utf-8"), rows)
+            described = with_counts((SUITES / name / "corpus.toml").read_text(encoding="utf-8"), folder, rows)
             (folder / "corpus.toml").write_text(described, encoding="utf-8")
         print(f"{name}: {len(rows)} recordings, {sum(float(str(row['duration'])) for row in rows) / 60:.1f} min")
     return list(builders)

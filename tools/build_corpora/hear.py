@@ -1,4 +1,4 @@
-"""The witnesses of the transcript check: two recognisers that share neither architecture nor makers, and an alignment.
+"""The witnesses of the transcript check: two recognisers of different makers, and an alignment.
 
 They are needed only to repeat or extend the check, never to build: `whisper` wants a checkpoint folder (whisper-base was used), `moonshine`
 wants moonshine-cpp 0.1.4 (Moonshine base, English), `align` wants pocketsphinx 5.1.1 (Gaussian mixtures and hidden Markov models).

@@ -1,7 +1,8 @@
 """Standard spelling for words that scripts spell as they sound, so that an accent is not charged for its spelling.
 
 A recogniser writes "doing" for what a script calls "doin'"; counted as errors, such words would single out the characters with accents.
-Hesitations (er, erm) are written the way that the Whisper normaliser knows and removes. Words with a spelling of their own ('em, gonna, m'lord, ain't, and "me" for "my") stay.
+Hesitations (er, erm) are written the way that the Whisper normaliser knows and removes. Words with a spelling of their own ('em, gonna,
+m'lord, ain't, and "me" for "my") stay.
 """
 
 import re
