@@ -1,5 +1,7 @@
 """The builder's rules on its committed line tables: who is in which split, what is left out, which line is taken next."""
 
+import doctest
+import importlib
 import re
 from collections import Counter
 from pathlib import Path
@@ -139,3 +141,10 @@ def test_documented_counts_of_the_check_are_those_of_its_record() -> None:
         kept, mended, dropped = (verdicts[source, verdict] for verdict in ("kept", "mended", "dropped"))
         assert f"| `{name}` | {kept} | {mended} | {dropped} |" in documented
         assert len(list(read_manifest(CORPORA_DIR / name))) == kept + mended
+
+
+@pytest.mark.parametrize("name", ["agreement", "levels", "lines", "spelling"])
+def test_examples_in_the_builder_hold(name: str) -> None:
+    result = doctest.testmod(importlib.import_module(f"build_corpora.{name}"))
+    assert result.attempted
+    assert not result.failed
