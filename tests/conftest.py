@@ -1,0 +1,53 @@
+"""What the whole core shares: short real speech, and `run` with a stub in place of the recogniser."""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from speech_files import write_manifest
+
+os.environ["HF_HUB_OFFLINE"] = "1"
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # threads that spin take the cores from the other tests
+
+
+@pytest.fixture(scope="session")
+def short_clips() -> list[Any]:
+    """Sixteen of the shortest bundled prompts: real speech, quick to render."""
+    from askd_bench.corpora import open_corpus
+
+    return sorted(open_corpus("prompts"), key=lambda u: (u.duration_s or 0.0, u.id))[:16]
+
+
+@pytest.fixture(scope="session")
+def small_corpus(tmp_path_factory: pytest.TempPathFactory, short_clips: list[Any]) -> Path:
+    """A manifest of ten test and three dev utterances by two speakers, one with a file that is missing."""
+    records = [
+        {
+            "id": f"u{i:02d}",
+            "audio_filepath": str(clip.audio),
+            "text": clip.reference,
+            "duration": clip.duration_s,
+            "speaker": "ab"[i % 2],
+            "split": "dev" if i >= 10 else "test",
+        }
+        for i, clip in enumerate(short_clips[:13])
+    ]
+    records[4]["audio_filepath"] = "nowhere.wav"
+    return write_manifest(tmp_path_factory.mktemp("speech") / "small", records)
+
+
+@pytest.fixture
+def stub_model(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
+    """Make `run` load the stub, and return a function that sets which."""
+    import stub_transcriber
+
+    from askd_bench.evaluation import run as module
+
+    def use(transcriber: Any = None) -> Any:
+        monkeypatch.setattr(module, "load_transcriber", (lambda model, **_: transcriber) if transcriber else stub_transcriber.load_stub)
+        return transcriber
+
+    use()
+    return use

@@ -1,0 +1,96 @@
+"""Packaged results stand beside a run's own only where they heard exactly the same speech."""
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from rich.console import Console
+
+from askd_bench.evaluation.run import CorpusResult, run
+from askd_bench.report import console, reference
+from askd_bench.results import ROWS_FILE, Result
+
+
+@pytest.fixture
+def results(small_corpus: Path, stub_model: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[CorpusResult, Path]:
+    """A run of one model, and a folder of packaged results with that of another on the same speech."""
+    packaged = tmp_path / "packaged"
+    options: dict[str, Any] = {"corpus": [str(small_corpus)], "conditions": ["white-0dB"], "workers": 0}
+    [mine] = run("noisy", "mine", output=tmp_path / "mine", **options)
+    [theirs] = run("noisy", "theirs", output=packaged, **options)
+    monkeypatch.setattr(reference, "REFERENCE_RESULTS_DIR", packaged)
+    return mine, theirs.path
+
+
+def change_rows(path: Path, change: Callable[[dict[str, Any]], dict[str, Any] | None]) -> None:
+    rows = [change(json.loads(line)) for line in (path / ROWS_FILE).read_text(encoding="utf-8").splitlines()]
+    (path / ROWS_FILE).write_text("".join(json.dumps(row) + "\n" for row in rows if row is not None), encoding="utf-8")
+
+
+def shown(result: CorpusResult) -> str:
+    screen = Console(width=250, record=True, file=open("/dev/null", "w"))  # noqa: SIM115
+    screen.print(console.headline(Result.open(result.path)))
+    return screen.export_text()
+
+
+def test_the_same_speech_stands_beside(results: tuple[CorpusResult, Path]) -> None:
+    mine, theirs = results
+    found = reference.reference_summaries(Result.open(mine.path))
+    assert list(found) == ["theirs"]
+    own = Result.open(theirs).summary()
+    assert own
+    for condition in ("clean", "white-0dB"):
+        wer, their_own = (summary["conditions"][condition]["metrics"]["wer"] for summary in (found["theirs"], own))
+        assert (wer["value"], wer["n"]) == (their_own["value"], their_own["n"])
+    lines = shown(mine).splitlines()
+    assert sum(line.strip().startswith("theirs (packaged) ") for line in lines) == 3, "clean, white-0dB and pooled"
+    clean = next(i for i, line in enumerate(lines) if line.strip().startswith("clean"))
+    assert "theirs (packaged)" in lines[clean + 1], "each below the run's own row"
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        pytest.param(lambda row: {**row, "audio_sha256": "0" * 64} if row["utterance"] == "u01" else row, id="one clip sounds otherwise"),
+        pytest.param(lambda row: {**row, "reference": "mended"} if row["utterance"] == "u01" else row, id="one transcript was mended"),
+        pytest.param(lambda row: None if (row["utterance"], row["condition"]) == ("u01", "white-0dB") else row, id="one row is not there"),
+        pytest.param(lambda row: None if row["condition"] == "white-0dB" else row, id="a condition is not there"),
+    ],
+)
+def test_anything_else_does_not(change: Callable[[dict[str, Any]], dict[str, Any] | None], results: tuple[CorpusResult, Path]) -> None:
+    mine, theirs = results
+    change_rows(theirs, change)
+    assert reference.reference_summaries(Result.open(mine.path)) == {}
+    assert "packaged" not in shown(mine)
+
+
+def test_more_than_was_run_is_cut_to_it(results: tuple[CorpusResult, Path], small_corpus: Path, stub_model: Any, tmp_path: Path) -> None:
+    """A packaged result of all utterances serves a run of some of them."""
+    _, theirs = results
+    [mine] = run("noisy", "mine", corpus=[str(small_corpus)], conditions=["clean"], limit=4, output=tmp_path / "few", workers=0)
+    found = reference.reference_summaries(Result.open(mine.path))
+    assert found["theirs"]["pooled"]["n_utterances"] < len(list(Result.open(theirs).rows()))
+    heard = {row.utterance for row in Result.open(mine.path).rows() if row.audio_sha256 and row.split == "test"}
+    assert found["theirs"]["conditions"]["clean"]["n_utterances"] == len(heard)
+
+
+def test_another_suite_version_or_corpus_does_not(results: tuple[CorpusResult, Path]) -> None:
+    mine, theirs = results
+    shutil.move(theirs.parent, theirs.parent.with_name("noisy-v2"))
+    assert reference.reference_summaries(Result.open(mine.path)) == {}
+
+
+def test_a_condition_that_no_one_could_hear(small_corpus: Path, stub_model: Any, results: tuple[CorpusResult, Path]) -> None:
+    """All its rows are errors, so that packaged results have no row for it; the table is printed nevertheless."""
+    mine, theirs = results
+    lost = {"audio_sha256": None, "hypothesis": None, "error": "lost", "words": [], "word_tokens": [], "token_logprobs": []}
+    lost |= {"token_entropies": [], "tempered_logprobs": {}, "decode_s": None}
+    for path in (mine.path, theirs):
+        change_rows(path, lambda row: {**row, **lost} if row["condition"] == "white-0dB" else row)
+        Result.open(path).write_summary()
+    text = shown(mine)
+    assert "10 (10 failed)" in text
+    assert "theirs (packaged)" in text

@@ -1,0 +1,77 @@
+"""The functions of the API and the commands are the same thing: same names, same defaults."""
+
+import inspect
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import typer
+
+from askd_bench import api, cli
+from askd_bench.errors import UserError
+
+COMMANDS = {"run": cli.run, "list_": cli.list_, "validate": cli.validate, "score": cli.score, "compare": cli.compare, "render": cli.render}
+NOT_ON_THE_COMMAND_LINE = {"progress"}
+NOT_IN_THE_FUNCTION = {"render": {"check"}}  # a second use of the same command
+SPELLED = {"out_": "out"}
+
+
+def parameters(function: Callable[..., Any]) -> dict[str, Any]:
+    return {SPELLED.get(name, name): parameter.default for name, parameter in inspect.signature(function).parameters.items()}
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_command_and_function_agree_in_names_and_defaults(name: str) -> None:
+    function = {key: value for key, value in parameters(getattr(api, name)).items() if key not in NOT_ON_THE_COMMAND_LINE}
+    command = {key: value for key, value in parameters(COMMANDS[name]).items() if key not in NOT_IN_THE_FUNCTION.get(name, set())}
+    assert list(function) == list(command) or set(function) == set(command)
+    required = {key for key, value in function.items() if value is inspect.Parameter.empty}
+    for key, default in command.items():
+        if key in required:
+            assert default is inspect.Parameter.empty or default is None, f"{key} is required by the function"
+        else:
+            assert default == function[key], key
+
+
+def test_every_command_is_a_function_and_every_function_a_command() -> None:
+    group = typer.main.get_command(cli.app)
+    commands = set(group.commands)  # type: ignore[attr-defined]
+    functions = {name.rstrip("_") for name in api.__all__ if inspect.isfunction(getattr(api, name))}
+    assert commands == functions
+    assert {name.rstrip("_") for name in COMMANDS} == commands, "a new command belongs into the table above"
+
+
+def test_options_are_the_parameters() -> None:
+    group = typer.main.get_command(cli.app)
+    for name, command in group.commands.items():  # type: ignore[attr-defined]
+        for parameter in command.params:
+            if parameter.param_type_name == "option" and parameter.name != "help":
+                option = f"--{SPELLED.get(parameter.name, parameter.name).replace('_', '-')}"
+                assert option in parameter.opts, f"{name}: {parameter.name} is {parameter.opts}"
+                assert parameter.help, f"{name} {option} has no help"
+
+
+@pytest.mark.parametrize("what", ["suites", "conditions", "corpora", "models", "metrics"])
+def test_listings(what: str) -> None:
+    records = api.list_(what)
+    assert len(records) >= 1
+    assert all(set(record) == set(records[0]) for record in records)
+    assert all(isinstance(value, str) for record in records for value in record.values())
+
+
+def test_listings_name_what_can_be_run() -> None:
+    assert "noisy" in {record["suite"] for record in api.list_("suites")}
+    assert "whisper-tiny.en" in {record["model"] for record in api.list_("models")}
+    assert {"dialogue", "prompts", "librispeech-clean"} <= {record["corpus"] for record in api.list_("corpora")}
+    assert "wer" in {record["metric"] for record in api.list_("metrics")}
+    conditions = {record["condition"]: record for record in api.list_("conditions", "noisy")}
+    assert "snr_db=10" in conditions["babble-10dB"]["perturbations"]
+    with pytest.raises(UserError, match=r"what: 'suits' is unknown; did you mean 'suites'\?"):
+        api.list_("suits")
+
+
+def test_validate_returns_the_suite(tmp_path: Path) -> None:
+    file = tmp_path / "one.toml"
+    file.write_text('name="one"\nversion=3\ntitle="One"\ndescription="d"\ncorpora=["books"]\n[[conditions]]\nid="clean"\n')
+    assert api.validate(file).label == "one-v3"

@@ -1,0 +1,224 @@
+"""Rows, signatures and result directories: what is written is read back, and a cut is mended at any byte."""
+
+import gzip
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from askd_bench.errors import UserError
+from askd_bench.results import ROWS_FILE, SIGNATURE_FILE, SUMMARY_FILE, Result, RowStore, differences, discard, row_from_json, row_to_json
+from askd_bench.types import Row, Word
+
+SIGNATURE = {
+    "schema_version": 1,
+    "suite": {"name": "noisy", "version": 1, "baseline": "clean"},
+    "model": {"id": "m"},
+    "conditions": {"clean": {"family": None, "severity": None}},
+}
+texts = st.text(max_size=20)
+finite = st.floats(-1e6, 1e6)
+shares = st.floats(0, 1)
+
+
+@st.composite
+def rows(draw: st.DrawFn) -> Row:
+    words = tuple(Word(draw(texts), draw(st.none() | shares)) for _ in range(draw(st.integers(0, 3))))
+    logprobs = tuple(draw(st.lists(finite, max_size=4)))
+    return Row(
+        condition=draw(texts),
+        utterance=draw(texts),
+        reference=draw(texts),
+        hypothesis=draw(st.none() | texts),
+        duration_s=draw(st.floats(0, 2000)),
+        speaker=draw(st.none() | texts),
+        words=words,
+        word_tokens=tuple(draw(st.lists(st.integers(0, 9), max_size=3))),
+        token_logprobs=logprobs,
+        tempered_logprobs=dict.fromkeys(draw(st.sets(st.sampled_from([4.0, 1.3333, 0.8]))), logprobs),
+        realised=draw(st.dictionaries(texts, st.none() | finite | st.integers(-9, 9) | texts, max_size=3)),
+        decode_s=draw(st.none() | shares),
+        error=draw(st.none() | texts),
+    )
+
+
+@given(rows())
+def test_a_row_is_one_line_that_reads_back_and_writes_the_same(row: Row) -> None:
+    line = row_to_json(row)
+    assert len(line.splitlines()) == 1 or not any(separator in line for separator in "\r\n")
+    back = row_from_json(line)
+    assert row_to_json(back) == line
+    assert (back.condition, back.utterance, back.reference, back.hypothesis, back.error) == (
+        row.condition,
+        row.utterance,
+        row.reference,
+        row.hypothesis,
+        row.error,
+    )
+    assert back.token_logprobs == pytest.approx(row.token_logprobs, abs=5.1e-6)
+    assert set(back.tempered_logprobs) == set(row.tempered_logprobs)
+    assert [word.text for word in back.words] == [word.text for word in row.words]
+
+
+def test_what_is_no_number_is_never_written() -> None:
+    row = Row(condition="c", utterance="u", reference="r", hypothesis="h", duration_s=1.0, token_logprobs=(float("nan"),))
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        row_to_json(row)
+
+
+@pytest.mark.parametrize("line", ["", "{", "[]", "3", "null", '{"condition":"c"}', '{"words":[["a"]]}', '{"unknown":1}', "\0\0"])
+def test_what_is_no_row_is_told_in_one_line(line: str) -> None:
+    with pytest.raises(UserError, match="not a row of schema 1") as caught:
+        row_from_json(line)
+    assert "\n" not in str(caught.value)
+
+
+def numbered(condition: str, count: int) -> list[Row]:
+    return [
+        Row(condition=condition, utterance=f"é{i}", reference="東京 café", hypothesis="“naïve” 😀" * i, duration_s=1.0 + i, decode_s=0.5)
+        for i in range(count)
+    ]
+
+
+BATCHES = [numbered("clean", 4)[:3], numbered("clean", 4)[3:], numbered("noise", 5)[:3], numbered("noise", 5)[3:]]
+KEYS = [[(row.condition, row.utterance) for row in batch] for batch in BATCHES]
+
+
+def store_all(path: Path) -> bytes:
+    store = RowStore(path, SIGNATURE)
+    store.prepare()
+    with store:
+        for batch in BATCHES[store.keep_whole_batches(KEYS) :]:
+            store.append(batch)
+    return (path / ROWS_FILE).read_bytes()
+
+
+WHOLE_TIMELESS = "".join(row_to_json(replace(row, decode_s=None)) + "\n" for batch in BATCHES for row in batch).encode()
+
+
+@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(position=st.integers(0, 2_500), tail=st.sampled_from([b"", b"\0", b"\xff", b"\n", b"{}\n"]))
+def test_rows_cut_at_any_byte_are_completed(position: int, tail: bytes, tmp_path_factory: pytest.TempPathFactory) -> None:
+    path = tmp_path_factory.getbasetemp() / "cut"
+    discard(path)
+    whole = store_all(path)
+    kept = whole[: min(position, len(whole) - 1)]
+    (path / ROWS_FILE).write_bytes(kept + tail)
+    mended = store_all(path)
+    if kept.count(b"\n") < len(BATCHES[0]):
+        assert mended == whole, "nothing was kept, so this is one run, with its timings"
+    else:
+        assert mended == WHOLE_TIMELESS
+
+
+def test_a_complete_file_is_left_alone(tmp_path: Path) -> None:
+    whole = store_all(tmp_path / "r")
+    store = RowStore(tmp_path / "r", SIGNATURE)
+    assert store.keep_whole_batches(KEYS) == len(BATCHES)
+    assert store_all(tmp_path / "r") == whole
+
+
+def test_rows_beyond_the_plan_are_dropped(tmp_path: Path) -> None:
+    store_all(tmp_path / "r")
+    store = RowStore(tmp_path / "r", SIGNATURE)
+    assert store.keep_whole_batches(KEYS[:2]) == 2
+    assert [row.utterance for row in Result.open(tmp_path / "r").rows()] == [key[1] for batch in KEYS[:2] for key in batch]
+
+
+def test_another_signature_is_refused_naming_what_differs(tmp_path: Path) -> None:
+    store_all(tmp_path / "r")
+    other = {**SIGNATURE, "suite": {"name": "noisy", "version": 2, "baseline": "clean"}, "model": {"id": "other"}}
+    with pytest.raises(
+        UserError, match=r'another run\'s results \(model\.id: "m" -> "other"; suite\.version: 1 -> 2\); allowed: --overwrite'
+    ):
+        RowStore(tmp_path / "r", other)
+    RowStore(tmp_path / "r", other, overwrite=True).prepare()
+    assert sorted(path.name for path in (tmp_path / "r").iterdir()) == [SIGNATURE_FILE]
+
+
+def test_looking_writes_nothing(tmp_path: Path) -> None:
+    RowStore(tmp_path / "new" / "folder", SIGNATURE)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("way", ["file", "nested file", "long name", "folder for a file"])
+def test_an_output_that_cannot_be_is_one_line(way: str, tmp_path: Path) -> None:
+    path = tmp_path / "out"
+    if way == "long name":
+        path = tmp_path / ("x" * 300)
+    elif way == "folder for a file":
+        (path / SIGNATURE_FILE).mkdir(parents=True)
+    else:
+        (tmp_path / "out").write_text("in the way")
+        path = path / "nested" if way == "nested file" else path
+    with pytest.raises(UserError, match="cannot be written") as caught:
+        RowStore(path, SIGNATURE).prepare()
+    assert "\n" not in str(caught.value)
+
+
+def test_discard_removes_results_only(tmp_path: Path) -> None:
+    store_all(tmp_path / "r")
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "thesis.txt").write_text("years of work")
+    discard(tmp_path / "r")
+    discard(tmp_path / "mine")
+    discard(tmp_path / "absent")
+    assert [path.name for path in tmp_path.iterdir()] == ["mine"]
+
+
+def test_compressed_rows_are_read_as_well(tmp_path: Path) -> None:
+    whole = store_all(tmp_path / "r")
+    plain = list(Result.open(tmp_path / "r").rows())
+    (tmp_path / "r" / ROWS_FILE).unlink()
+    (tmp_path / "r" / f"{ROWS_FILE}.gz").write_bytes(gzip.compress(whole))
+    assert list(Result.open(tmp_path / "r").rows()) == plain
+
+
+def test_the_summary_is_a_function_of_the_rows(tmp_path: Path) -> None:
+    store_all(tmp_path / "r")
+    result = Result.open(tmp_path / "r")
+    assert result.summary() is None
+    first = result.write_summary()
+    stored = (tmp_path / "r" / SUMMARY_FILE).read_bytes()
+    result.write_summary()
+    assert (tmp_path / "r" / SUMMARY_FILE).read_bytes() == stored
+    assert json.loads(stored) == json.loads(json.dumps(first)) == result.summary()
+
+
+def test_what_is_no_result_directory_is_told_with_what_is(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="is not a folder"):
+        Result.open(tmp_path / "absent")
+    store_all(tmp_path / "model" / "noisy-v1" / "books")
+    with pytest.raises(UserError, match=r"has no signature\.json .* inside it are model/noisy-v1/books"):
+        Result.open(tmp_path)
+    (tmp_path / "model" / "noisy-v1" / "books" / ROWS_FILE).unlink()
+    with pytest.raises(UserError, match=r"has no utterances\.jsonl"):
+        Result.open(tmp_path / "model" / "noisy-v1" / "books")
+
+
+def test_a_damaged_signature_is_one_line(tmp_path: Path) -> None:
+    store_all(tmp_path / "r")
+    for content, said in (("{", "not valid JSON"), ("[]", "not a JSON object")):
+        (tmp_path / "r" / SIGNATURE_FILE).write_text(content)
+        with pytest.raises(UserError, match=said):
+            RowStore(tmp_path / "r", SIGNATURE)
+        with pytest.raises(UserError, match=said):
+            Result.open(tmp_path / "r").signature()
+
+
+scalars = st.none() | st.booleans() | st.integers() | texts
+trees = st.recursive(scalars, lambda inner: st.dictionaries(texts, inner, max_size=3), max_leaves=6)
+dictionaries = st.dictionaries(texts, trees, max_size=4)
+
+
+@given(dictionaries, dictionaries)
+def test_differences_are_none_exactly_between_equals(one: dict[str, object], other: dict[str, object]) -> None:
+    assert differences(one, one) == []
+    if one == other:
+        assert differences(one, other) == []
+    if not differences(one, other):
+        assert {key for key, value in one.items() if value is not None} >= {key for key in one if key not in other and one[key] is not None}
+    assert len(differences(one, other)) == len(differences(other, one))
