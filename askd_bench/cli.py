@@ -30,6 +30,13 @@ out = Console()
 err = Console(stderr=True)
 
 
+class By(StrEnum):
+    """What `groups` can go by."""
+
+    group = "group"
+    speaker = "speaker"
+
+
 class Listed(StrEnum):
     """What `list` can list."""
 
@@ -182,6 +189,19 @@ def score(
     from askd_bench.report.scoring import score_table
 
     out.print(score_table(result_dir, normalizer))
+
+
+@app.command()
+def groups(
+    result_dir: Annotated[Path, typer.Argument(help="A result directory of `run`.")],
+    by: Annotated[By, typer.Option(help="The corpus' groups (e.g. accents), or its speakers.")] = By.group,
+    normalizer: Annotated[str, typer.Option(help="Text normaliser.")] = "whisper-english",
+) -> None:
+    """Show error rates by group of speakers: worst group, spread and log-ratio, with intervals, condition by condition."""
+    from askd_bench.report.groups import groups_view
+    from askd_bench.results import Result
+
+    out.print(groups_view(Result.open(result_dir), normalizer, by.value))
 
 
 @app.command()

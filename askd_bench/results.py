@@ -131,13 +131,16 @@ class Result:
             severities={family: axis for family, axis in families.items() if len(set(axis.values())) == len(axis) > 1},
         )
 
-    def write_summary(self, normalizer: str = DEFAULT_NORMALISER) -> dict[str, Any]:
+    def write_summary(self, normalizer: str = DEFAULT_NORMALISER, *, peak_memory_bytes: int | None = None) -> dict[str, Any]:
         """Compute the summary from the rows, store it, and return it.
+
+        `peak_memory_bytes`, of the process that decoded, is the one figure that rows do not hold: without one, what is stored stays.
 
         Raises:
             UserError: an unknown normaliser, no rows, or a directory that cannot be written.
         """
-        summary = self.summarise(normalizer=normalizer)
+        earlier = (self.summary() or {}).get("peak_memory_bytes")
+        summary = self.summarise(normalizer=normalizer) | {"peak_memory_bytes": peak_memory_bytes or earlier}
         try:
             write_json(self.path / SUMMARY_FILE, summary)
         except OSError as error:

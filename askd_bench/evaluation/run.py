@@ -14,6 +14,7 @@ import numpy as np
 from askd_bench.corpora import SEED_RULE as SELECT_RULE
 from askd_bench.errors import UserError
 from askd_bench.evaluation.inputs import Inputs, count, folder_fingerprint, resolve_inputs
+from askd_bench.evaluation.memory import peak_memory_bytes
 from askd_bench.evaluation.plan import Batch, Plan
 from askd_bench.evaluation.progress import Progress, Silent
 from askd_bench.evaluation.render import SEED_RULE
@@ -121,13 +122,15 @@ def run(
         store.prepare()
     results = []
     for plan, store in zip(plans, stores, strict=True):
-        _evaluate(plan, store, preparer, transcriber, default_workers() if workers is None else workers, progress)
+        decoded = _evaluate(plan, store, preparer, transcriber, default_workers() if workers is None else workers, progress)
         result = Result.open(store.path)
-        results.append(CorpusResult(plan.reported.name, store.path, result.write_summary(normalizer), result.signature()))
+        summary = result.write_summary(normalizer, peak_memory_bytes=peak_memory_bytes() if decoded else None)
+        results.append(CorpusResult(plan.reported.name, store.path, summary, result.signature()))
     return results
 
 
-def _evaluate(plan: Plan, store: RowStore, preparer: Preparer, transcriber: Transcriber, workers: int, progress: Progress) -> None:
+def _evaluate(plan: Plan, store: RowStore, preparer: Preparer, transcriber: Transcriber, workers: int, progress: Progress) -> bool:
+    """Do what is left of the plan; return whether anything was decoded."""
     fitting = count(plan.fitting) if plan.fitting else 0
     progress.start(plan.reported.name, [c.id for c in plan.conditions], count(plan.reported), fitting)
     with store:
@@ -142,6 +145,7 @@ def _evaluate(plan: Plan, store: RowStore, preparer: Preparer, transcriber: Tran
                 warm = True
             store.append(_transcribe(batch, prepared, transcriber))
             progress.advance(batch.condition.id, len(batch.utterances), kept=False)
+    return warm
 
 
 def _transcribe(batch: Batch, prepared: Sequence[Prepared], transcriber: Transcriber) -> list[Row]:

@@ -63,6 +63,22 @@ class Latency:
     n: int
 
 
+def latency_at_batch_1(scored: Scored) -> dict[str, float | int | str | None]:
+    """Return p50 and p95 of the utterances' decoding seconds where all were decoded alone and timed; None with the reason otherwise."""
+    done = ~scored.failed
+    reason = None
+    if not done.any():
+        reason = "no utterance has a hypothesis"
+    elif (scored.batch[done] != 1).any():
+        reason = "latency is meant at batch 1; run with batch size 1"
+    elif not np.all(scored.decode_s[done] > 0):
+        reason = "timings are missing: resumed or cached run"
+    if reason:
+        return {"p50_s": None, "p95_s": None, "n": int(done.sum()), "reason": reason}
+    measured = latency(scored.decode_s[done].tolist())
+    return {"p50_s": round(measured.p50_s, 6), "p95_s": round(measured.p95_s, 6), "n": measured.n, "reason": None}
+
+
 def latency(seconds: Sequence[float]) -> Latency:
     """Return percentiles of repeated measurements at batch 1, warm-up left out by the caller.
 

@@ -150,6 +150,7 @@ def _table(
         "audio_s": round(float(part.duration_s.sum()), 3),
         "counts": {**asdict(counts), "reference_words": counts.reference_length},
         "batch": speed.batches(part),
+        "latency": speed.latency_at_batch_1(part),
         "metrics": metrics,
         "after_temperature_scaling": _calibrated(part, mine, temperature, resamples=few, seed=seed),
         "reliability": [_rounded(asdict(b)) for b in calibration.reliability_curve(words.confidence, words.correct)],

@@ -24,7 +24,9 @@ class Frontend(Protocol):
 class ModelCard:
     """What identifies a model in a result directory.
 
-    `weights_sha256` covers names and values of all tensors as stored, so that it does not depend on how a checkpoint is cut into files.
+    `weights_bytes` is of the weights as stored; `macs_per_second` are multiply-accumulates for a second of audio (see `size`), None where
+    they cannot be counted. `weights_sha256` covers names and values of all tensors as stored, so that it does not depend on how a checkpoint
+    is cut into files.
     `decoding` holds every setting that may change the text.
     """
 
@@ -32,6 +34,8 @@ class ModelCard:
     source: str
     architecture: str
     parameters: int
+    weights_bytes: int
+    macs_per_second: int | None
     weights_sha256: str
     decoding: dict[str, str | int | float | bool | None]
     dtype: str

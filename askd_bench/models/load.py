@@ -17,6 +17,7 @@ from transformers.utils import logging as transformers_logging
 from askd_bench.errors import UserError, unknown_name
 from askd_bench.models.base import ModelCard, Transcriber
 from askd_bench.models.names import bundled_models
+from askd_bench.models.size import weights_bytes, whisper_macs_per_second
 from askd_bench.models.whisper import WhisperTranscriber
 from askd_bench.types import SAMPLING_RATE
 
@@ -86,13 +87,15 @@ def load_transcriber(
             f"(allowed: {config.num_mel_bins}, as its weights expect, at {SAMPLING_RATE} Hz)"
         )
     chosen = (torch.float16 if torch_device.type == "cuda" else torch.float32) if dtype == "auto" else _DTYPES[dtype]
-    digest = weights_sha256(loaded)
+    digest, stored_bytes = weights_sha256(loaded), weights_bytes(loaded)
     loaded = loaded.to(device=torch_device, dtype=chosen).eval()
     card = ModelCard(
         id=name,
         source=model,
         architecture=type(loaded).__name__,
         parameters=sum(parameter.numel() for parameter in loaded.parameters()),
+        weights_bytes=stored_bytes,
+        macs_per_second=whisper_macs_per_second(config, hop_length=extractor.hop_length),
         weights_sha256=digest,
         decoding={"language": language, "task": task, "num_beams": num_beams, "temperature": 0.0, "timestamps": False},
         dtype=str(chosen).removeprefix("torch."),
@@ -151,9 +154,7 @@ def _device(device: str) -> torch.device:
         raise UserError(f"device: {device!r} is unknown (allowed: auto, cpu, cuda, cuda:N, mps)")
     usable = {"cpu": 1, "cuda": torch.cuda.device_count(), "mps": int(torch.backends.mps.is_available())}[chosen.type]
     if (chosen.index or 0) >= usable:
-        raise UserError(
-            f"device: {device!r} is not there (allowed here: {'auto, cuda' if torch.cuda.is_available() else 'auto, cpu'})"
-        )
+        raise UserError(f"device: {device!r} is not there (allowed here: {'auto, cuda' if torch.cuda.is_available() else 'auto, cpu'})")
     return chosen
 
 

@@ -1,7 +1,7 @@
 """Error rates by group of speakers, condition by condition: whom does a model serve worse, and where does noise make it worse still."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Literal
 
 import pandas as pd
 from rich import box
@@ -13,12 +13,14 @@ from askd_bench.metrics.scoring import score
 from askd_bench.results import Result
 from askd_bench.text import DEFAULT_NORMALISER
 
+By = Literal["group", "speaker"]
 
-def group_tables(result: Result, normalizer: str = DEFAULT_NORMALISER) -> dict[str, GroupTable]:
-    """Return condition -> table by group, over the "test" utterances, in the order of the rows."""
+
+def group_tables(result: Result, normalizer: str = DEFAULT_NORMALISER, by: By = "group") -> dict[str, GroupTable]:
+    """Return condition -> table by group (or by speaker), over the "test" utterances, in the order of the rows."""
     scored = score(result.rows(), normalizer=normalizer)
     reported = scored.select(~scored.dev)
-    return {str(name): group_table(reported.select(reported.condition == name)) for name in dict.fromkeys(reported.condition)}
+    return {str(name): group_table(reported.select(reported.condition == name), by=by) for name in dict.fromkeys(reported.condition)}
 
 
 def groups_frame(tables: Mapping[str, GroupTable]) -> pd.DataFrame:
@@ -41,19 +43,19 @@ def groups_frame(tables: Mapping[str, GroupTable]) -> pd.DataFrame:
     )
 
 
-def groups_view(result: Result, normalizer: str = DEFAULT_NORMALISER) -> Table:
+def groups_view(result: Result, normalizer: str = DEFAULT_NORMALISER, by: By = "group") -> Table:
     """Return a table with a row a group and a column a condition; the lower rows compare the groups."""
     corpus: Mapping[str, Any] = result.signature()["corpus"]
-    tables = group_tables(result, normalizer)
+    tables = group_tables(result, normalizer, by)
     view = Table(
-        title=f"WER % by group: {corpus['group_is']}, corpus {corpus['name']}",
+        title=f"WER % by {by}: {corpus[f'{by}_is']}, corpus {corpus['name']}",
         box=box.SIMPLE_HEAVY,
         title_justify="left",
         pad_edge=False,
         caption="[95 % interval]; –: too few to tell. Log-ratio: ln(worst / best), corrected for the bias of picking extremes.",
         caption_justify="left",
     )
-    view.add_column("group", no_wrap=True)
+    view.add_column(by, no_wrap=True)
     view.add_column("utt. (speakers)", justify="right")
     for condition in tables:
         view.add_column(condition, justify="right", no_wrap=True)
@@ -62,7 +64,7 @@ def groups_view(result: Result, normalizer: str = DEFAULT_NORMALISER) -> Table:
         last = position == len(first.groups) - 1
         cells = [_cell(next((r.wer for r in table.groups if r.name == row.name), None), 100, 1) for table in tables.values()]
         view.add_row(row.name, f"{row.utterances} ({row.speakers})", *cells, end_section=last)
-    view.add_row("worst group", "", *(table.worst or "–" for table in tables.values()))
+    view.add_row(f"worst {by}", "", *(table.worst or "–" for table in tables.values()))
     view.add_row("spread, points", "", *(_cell(table.spread, 100, 1) for table in tables.values()))
     view.add_row("log-ratio worst / best", "", *(_cell(table.log_ratio, 1, 2) for table in tables.values()))
     return view
