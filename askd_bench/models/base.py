@@ -25,9 +25,8 @@ class ModelCard:
     """What identifies a model in a result directory.
 
     `weights_bytes` is of the weights as stored; `macs_per_second` are multiply-accumulates for a second of audio (see `size`), None where
-    they cannot be counted. `weights_sha256` covers names and values of all tensors as stored, so that it does not depend on how a checkpoint
-    is cut into files.
-    `decoding` holds every setting that may change the text.
+    they cannot be counted. `weights_sha256` covers names and values of all tensors as stored, so that it does not depend on how a
+    checkpoint is cut into files. `decoding` holds every setting that may change the text.
     """
 
     id: str
