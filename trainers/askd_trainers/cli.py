@@ -2,7 +2,7 @@
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
@@ -13,6 +13,9 @@ if TYPE_CHECKING:
     from rich.progress import Progress
 
     from askd_trainers.plan import Plan
+
+# typer may carry its own copy of click: the class that all usage errors share is found through the one it exports.
+_USAGE_ERROR: Any = next(kind for kind in typer.BadParameter.__mro__ if kind.__name__ == "ClickException")
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -80,6 +83,7 @@ def pseudo_label(
 def run(
     recipe: Annotated[str, typer.Argument(help="A bundled recipe (see `recipes`) or a TOML file.")],
     output: Annotated[Path, typer.Option(help="Folder of the run. [default: runs/<arm>-s<seed>]")] = Path(),
+    student: Annotated[Path | None, typer.Option(help="Where the student goes. [default: a folder in the run's]")] = None,
     set_: Set = None,
     dry_run: DryRun = False,
     threads: Threads = None,
@@ -98,8 +102,8 @@ def run(
 
     folder = output if output != Path() else Path("runs") / f"{loaded.arm}-s{loaded.seed}"
     with _progress() as progress:
-        student = train_recipe(loaded, folder, progress=_reporter(progress))
-    out.print(f"student: {student}\nscore it with: askd-bench run --model {student}", highlight=False, soft_wrap=True)
+        made = train_recipe(loaded, folder, student=student, progress=_reporter(progress))
+    out.print(f"student: {made}\nscore it with: askd-bench run --model {made}", highlight=False, soft_wrap=True)
 
 
 @app.command()
@@ -141,15 +145,13 @@ def recipes() -> None:
 
 def main() -> None:
     """Run the command line; bad input is one line on standard error and exit code 2."""
-    import click
-
     try:
         sys.exit(app(standalone_mode=False))
     except UserError as error:
         _fail(str(error), 2)
-    except click.ClickException as error:
+    except _USAGE_ERROR as error:
         _fail(error.format_message(), 2)
-    except (click.exceptions.Abort, KeyboardInterrupt):
+    except (typer.Abort, KeyboardInterrupt):
         _fail("interrupted; the same command goes on where it stopped", 130)
 
 

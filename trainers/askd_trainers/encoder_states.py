@@ -41,7 +41,7 @@ class StateCache:
         """Return the array stored under `key`, mapped from disk, or None."""
         try:
             array: NDArray[np.float16] = np.load(self._path(key), mmap_mode="r")
-        except (OSError, ValueError):
+        except (OSError, ValueError, EOFError):  # absent or damaged
             return None
         return array
 

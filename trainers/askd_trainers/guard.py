@@ -2,10 +2,12 @@
 
 import hashlib
 import json
+import os
+import tempfile
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from askd_bench.corpora import open_corpus
+from askd_bench.corpora import list_corpora, open_corpus
 from askd_bench.errors import UserError
 from askd_bench.evaluation.render import render
 from askd_bench.perturbations.base import Scene
@@ -40,15 +42,21 @@ class AudioHashes:
     def save(self) -> None:
         """Remember for the next run."""
         self.memory.parent.mkdir(parents=True, exist_ok=True)
-        temporary = self.memory.with_suffix(".tmp")
-        temporary.write_text(json.dumps(self._known))
-        temporary.replace(self.memory)
+        handle, temporary = tempfile.mkstemp(dir=self.memory.parent, suffix=".tmp")  # its own name: other runs may save at the same time
+        with os.fdopen(handle, "w") as file:
+            json.dump(self._known, file)
+        os.replace(temporary, self.memory)
 
 
-def test_corpora(suites: Sequence[str] | None) -> list[tuple[str, Iterable[Utterance]]]:
-    """Return name and utterances of every corpus that the suites test on; None for all bundled suites."""
-    names = sorted({corpus for suite in (bundled_suites() if suites is None else suites) for corpus in load_suite(suite).corpora})
-    return [(name, open_corpus(name)) for name in names]
+def tested_corpora(suites: Sequence[str] | None) -> list[tuple[str, Iterable[Utterance]]]:
+    """Return name and utterances of every corpus that the suites test on.
+
+    None stands for all bundled suites, as far as their corpora are bundled too: what would have to be fetched is checked when asked for.
+    """
+    names = {corpus for suite in (bundled_suites() if suites is None else suites) for corpus in load_suite(suite).corpora}
+    if suites is None:
+        names &= {entry.name for entry in list_corpora() if entry.kind == "bundled"}
+    return [(name, open_corpus(name)) for name in sorted(names)]
 
 
 def refuse_overlap(training: Sequence[Utterance], tests: Iterable[tuple[str, Iterable[Utterance]]], hashes: AudioHashes) -> None:

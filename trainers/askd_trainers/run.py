@@ -20,7 +20,7 @@ from askd_trainers.ctc import CtcFamily
 from askd_trainers.curves import plot_curves
 from askd_trainers.data import Collator, SpeechDataset, make_examples, read_utterances, usable, write_fingerprint
 from askd_trainers.encoder_states import FrozenEncoder, StateCache
-from askd_trainers.guard import AudioHashes, refuse_overlap, test_corpora
+from askd_trainers.guard import AudioHashes, refuse_overlap, tested_corpora
 from askd_trainers.model_card import write_model_card
 from askd_trainers.recipe import Recipe
 from askd_trainers.student import ctc_student, load_config, locate, save_student, set_trainable, whisper_student
@@ -130,7 +130,7 @@ def load_data(recipe: Recipe, output: Path, family: Any, student: Any) -> tuple[
     utterances, dropped = usable(found, max_duration_s=longest)
     if not utterances:
         raise UserError(f"data.train: no utterance is left of {len(found)}: {dropped}")
-    refuse_overlap(utterances, test_corpora(data.guard_suites), AudioHashes(default_cache().parent / "audio-hashes.json"))
+    refuse_overlap(utterances, tested_corpora(data.guard_suites), AudioHashes(default_cache().parent / "audio-hashes.json"))
     train = make_examples(utterances, data, family.labels, recipe.seed)
     validation = []
     if data.validation is not None:
@@ -224,16 +224,16 @@ def make_trainer(
     )
 
 
-def train_recipe(recipe: Recipe, output: Path, *, progress: Progress | None = None) -> Path:
+def train_recipe(recipe: Recipe, output: Path, *, student: Path | None = None, progress: Progress | None = None) -> Path:
     """Train, or continue from the newest whole checkpoint in `output`; return the folder of the student.
 
     The folder of the run then holds `recipe.json` (resolved), `data.json`, `environment.json`, `log.json`, `curves.png`, TensorBoard's
-    files and the student, in a folder of its own name, with a model card.
+    files and the student, in a folder of its own name (or in `student`), with a model card.
 
     Raises:
         UserError: see `prepare`; or a run of another recipe is in `output`.
     """
-    final = output / recipe.student_name
+    final = student or output / recipe.student_name
     _check_output(recipe, output)
     if (final / "config.json").is_file():
         return final

@@ -26,19 +26,20 @@ class SelfTeacher:
         self.from_epoch = False
         self._trained = [name for name, p in student.named_parameters() if p.requires_grad]
 
-    def after_step(self, student: nn.Module, steps: int, phase_a_steps: int) -> None:
-        """Follow the student; `steps` steps have been taken, the first of phase B is number `phase_a_steps` + 1, counted from 0."""
+    def after_step(self, student: nn.Module, steps: int, phase_a_steps: int, *, epoch_ends: bool) -> None:
+        """Follow the student; `steps` steps have been taken, the first of phase B is number `phase_a_steps` + 1, counted from 0.
+
+        The previous epoch's student is taken over at the step that ends the epoch; before the first such end, phase B learns from the
+        snapshot.
+        """
+        if self.term.kind == "previous-epoch" and epoch_ends:
+            self.copy_from(student)
+            self.from_epoch = True
         if steps == phase_a_steps + 1:
             if not self.from_epoch:
                 self.copy_from(student)
         elif steps > phase_a_steps and self.term.kind == "ema":
             self.average(student)
-
-    def after_epoch(self, student: nn.Module) -> None:
-        """Take over the student of the epoch that ends; before the first such end, phase B learns from the snapshot."""
-        if self.term.kind == "previous-epoch":
-            self.copy_from(student)
-            self.from_epoch = True
 
     @torch.no_grad()
     def copy_from(self, student: nn.Module) -> None:

@@ -3,6 +3,7 @@
 import copy
 import hashlib
 import json
+import math
 import os
 import shutil
 from collections.abc import Sequence
@@ -211,13 +212,15 @@ def _copy_companions(source: Path, out: Path, student: Any) -> None:
     for pattern in _COMPANIONS if source.is_dir() else ():
         for file in source.glob(pattern):
             shutil.copy(file, out / file.name)
-    features = out / "preprocessor_config.json"
-    if features.is_file() and getattr(student.config, "model_type", "") == "whisper":
-        settings = json.loads(features.read_text())
-        settings["chunk_length"] = student.config.max_source_positions // 50
-        settings["n_samples"] = settings["chunk_length"] * settings.get("sampling_rate", 16_000)
-        settings["nb_max_frames"] = settings["n_samples"] // settings.get("hop_length", 160)
-        features.write_text(json.dumps(settings, indent=1) + "\n")
+    if getattr(student.config, "model_type", "") == "whisper":
+        for file in (out / "preprocessor_config.json", out / "processor_config.json"):
+            if file.is_file():
+                whole = json.loads(file.read_text())
+                settings = whole.get("feature_extractor", whole)
+                settings["chunk_length"] = math.ceil(student.config.max_source_positions / 50)
+                settings["n_samples"] = student.config.max_source_positions * 2 * settings.get("hop_length", 160)
+                settings["nb_max_frames"] = student.config.max_source_positions * 2
+                file.write_text(json.dumps(whole, indent=1) + "\n")
 
 
 def _shared_shard(state: dict[str, Tensor], teacher: Path) -> Path | None:

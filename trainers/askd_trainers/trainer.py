@@ -5,6 +5,7 @@ from typing import Any, Protocol
 
 import torch
 from torch import Tensor, nn
+from torch.utils.data import DataLoader, Subset
 from transformers import Seq2SeqTrainer, TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
 from askd_bench.errors import UserError
@@ -163,7 +164,7 @@ class DistillationTrainer(Seq2SeqTrainer):  # type: ignore[misc]
         counts = ErrorCounts()
         normalise = normaliser(DEFAULT_NORMALISER)
         dataset = eval_dataset if eval_dataset is not None else self.eval_dataset
-        for raw in self.get_eval_dataloader(dataset):
+        for raw in self._shared_out(dataset):
             inputs = self._prepare_inputs(raw)
             batch = self._heard_by("student", inputs)
             logits = self.family.forward(model, batch)
@@ -208,12 +209,8 @@ class DistillationTrainer(Seq2SeqTrainer):  # type: ignore[misc]
             if items:
                 self.schedule.observe(student / items, teacher / items)
         if self.self_teacher is not None:
-            self.self_teacher.after_step(self.model, self.state.global_step, self.schedule.phase_a_steps)
-
-    def after_epoch(self) -> None:
-        """Tell the self-teacher that an epoch is over."""
-        if self.self_teacher is not None:
-            self.self_teacher.after_epoch(self.model)
+            ends = float(self.state.epoch or 0).is_integer()  # the state's epoch is epochs + steps / steps in an epoch
+            self.self_teacher.after_step(self.model, self.state.global_step, self.schedule.phase_a_steps, epoch_ends=ends)
 
     def _measure_gap(self, student_sum: Tensor, teacher_sum: Tensor, batch: Batch) -> None:
         self._gap += torch.tensor([student_sum.item(), teacher_sum.item(), self._counts(batch)[0]], dtype=torch.float64)
@@ -226,18 +223,20 @@ class DistillationTrainer(Seq2SeqTrainer):  # type: ignore[misc]
             batch["states"] = encoder.complete(batch)
         return batch
 
+    def _shared_out(self, dataset: Any) -> Any:
+        """Return batches of this process' part of a dataset, each example in exactly one process."""
+        part = Subset(dataset, range(self.args.process_index, len(dataset), self.args.world_size))
+        return DataLoader(part, batch_size=self.args.per_device_eval_batch_size, collate_fn=self.data_collator)
+
     def _counts(self, inputs: Batch) -> tuple[int, int]:
         return self.family.counts(self.model, inputs)
 
 
 class _AfterStep(TrainerCallback):  # type: ignore[misc]
-    """Calls the trainer back after each optimiser step and epoch."""
+    """Calls the trainer back after each optimiser step, before anything is saved."""
 
     def __init__(self, trainer: DistillationTrainer) -> None:
         self.trainer = trainer
 
     def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
         self.trainer.after_step()
-
-    def on_epoch_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
-        self.trainer.after_epoch()

@@ -1,0 +1,85 @@
+"""Cached encoder states: the same as computed ones, bounded, and safe against a full disk."""
+
+import errno
+
+import numpy as np
+import pytest
+import torch
+
+from askd_bench.audio import read_audio
+from askd_bench.corpora import open_corpus
+from askd_trainers.data import SpeechDataset
+from askd_trainers.encoder_states import FrozenEncoder, StateCache
+from askd_trainers.run import load_models
+from askd_trainers.whisper import whisper_frontend
+
+
+@pytest.fixture
+def parts(make_recipe, speech):
+    family, student, _ = load_models(make_recipe("kd"))
+    clips = [read_audio(u.audio) for u in open_corpus(str(speech))][:5]
+    return student.model.encoder, whisper_frontend(family.processor, student.config), clips
+
+
+def test_cached_states_are_the_computed_ones_bit_for_bit(parts, tmp_path):
+    encoder, frontend, clips = parts
+    cached = FrozenEncoder(encoder, frontend, StateCache(tmp_path, 10**8), bf16=False)
+    for number, clip in enumerate(clips):
+        assert cached.store(str(number), clip)
+    features = torch.from_numpy(np.stack([frontend(clip) for clip in clips]))
+    stored = torch.from_numpy(np.stack([cached.cached(str(number)) for number in range(len(clips))]))
+    assert torch.equal(cached.encode(features), stored)
+    missing = torch.tensor([False, True, False, True, True])
+    joined = cached.complete({"states": stored[~missing], "features": features[missing], "missing": missing})
+    assert torch.equal(joined, stored.float())
+    exact = encoder(features).last_hidden_state
+    torch.testing.assert_close(joined, exact, atol=2e-3, rtol=1e-3)
+
+
+def test_cache_keeps_to_its_bound(parts, tmp_path):
+    encoder, frontend, clips = parts
+    size = 100 * 16 * 2
+    bounded = FrozenEncoder(encoder, frontend, StateCache(tmp_path, 2 * size + 10), bf16=False)
+    assert [bounded.store(str(n), clip) for n, clip in enumerate(clips)] == [True, True, False, False, False]
+    again = FrozenEncoder(encoder, frontend, StateCache(tmp_path, 10**8), bf16=False)
+    assert again.cached("1") is not None
+    assert again.cached("2") is None
+
+
+def test_other_weights_window_or_precision_have_other_addresses(parts):
+    encoder, frontend, _ = parts
+    one = FrozenEncoder(encoder, frontend, None, bf16=False)
+    assert one.fingerprint != FrozenEncoder(encoder, frontend, None, bf16=True).fingerprint
+    with torch.no_grad():
+        encoder.layer_norm.weight.add_(1e-3)
+    assert one.fingerprint != FrozenEncoder(encoder, frontend, None, bf16=False).fingerprint
+
+
+def test_full_disk_leaves_no_half_file_and_the_run_goes_on(parts, tmp_path, monkeypatch):
+    encoder, frontend, clips = parts
+    full = FrozenEncoder(encoder, frontend, StateCache(tmp_path, 10**8), bf16=False)
+
+    def no_space(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(np, "save", no_space)
+    assert not full.store("0", clips[0])
+    monkeypatch.undo()
+    assert not full.store("1", clips[1])  # it is not tried again
+    assert not [p for p in tmp_path.rglob("*") if p.is_file()]
+
+
+def test_damaged_file_is_computed_anew(parts, tmp_path):
+    encoder, frontend, clips = parts
+    store = FrozenEncoder(encoder, frontend, StateCache(tmp_path, 10**8), bf16=False)
+    store.store("0", clips[0])
+    (file,) = tmp_path.rglob("*.npy")
+    before = np.array(np.load(file))
+    file.write_bytes(b"")
+    assert store.cached("0") is None
+    assert store.store("0", clips[0])
+    assert np.array_equal(store.cached("0"), before)
+
+
+def test_dataset_asks_the_encoder_once_for_both_roles():
+    assert SpeechDataset([], {"student": None}, lambda x: x).uncached() == 0

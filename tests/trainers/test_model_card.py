@@ -1,0 +1,28 @@
+"""The model card, read back by the Hub's own library."""
+
+import pytest
+from huggingface_hub import ModelCard
+
+from askd_trainers.model_card import model_card
+from askd_trainers.recipe import load_recipe
+
+DATA = {"utterances": 5, "hours": 0.01, "speakers": ["A", "B"], "examples": 5, "sha256": "0" * 64}
+CURVE = [{"step": 0, "eval_wer": 1.2}, {"step": 10, "eval_wer": 0.1234}]
+ENVIRONMENT = {"packages": {"torch": "2.13.0"}, "precision": "bf16"}
+
+
+@pytest.mark.parametrize("arm", ["kd", "askd"])
+def test_metadata_are_what_the_hub_reads(arm):
+    card = ModelCard(model_card("mine", load_recipe(arm), DATA, CURVE, ENVIRONMENT))
+    assert card.data.base_model == "openai/whisper-tiny.en"
+    (result,) = card.data.eval_results
+    assert (result.metric_type, result.metric_value, result.dataset_name) == ("wer", 12.34, "dialogue (dev)")
+    assert result.task_type == "automatic-speech-recognition"
+    assert card.data.model_name == "mine"
+
+
+def test_askd_says_that_it_is_a_reconstruction_and_kd_does_not():
+    cards = {arm: model_card("mine", load_recipe(arm), DATA, CURVE, ENVIRONMENT) for arm in ("kd", "askd")}
+    assert "reconstruction" in cards["askd"]
+    assert "gives no equations" in cards["askd"]
+    assert "reconstruction" not in cards["kd"]

@@ -1,0 +1,70 @@
+"""Pseudo-labels by the bundled teacher on real clips: filter, resumption, and what cannot be read."""
+
+import json
+
+import pytest
+
+from askd_bench.corpora import open_corpus
+from askd_bench.errors import UserError
+from askd_trainers.pseudo_label import pseudo_label
+
+
+@pytest.fixture(scope="module")
+def corpus(tmp_path_factory, speech):
+    rows = [json.loads(line) for line in speech.read_text().splitlines()][:4]
+    rows[1]["text"] = rows[1]["text"].upper()
+    rows[2]["text"] = ""
+    rows[3] |= {"audio_filepath": "nowhere.wav"}
+    manifest = tmp_path_factory.mktemp("corpus") / "corpus.jsonl"
+    manifest.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return manifest
+
+
+@pytest.fixture(scope="module")
+def labelled(corpus, tmp_path_factory):
+    out = tmp_path_factory.mktemp("labelled") / "out"
+    return out, pseudo_label("whisper-tiny.en", str(corpus), out, wer_threshold=1.0, batch_size=2)
+
+
+def test_what_is_kept_is_a_corpus_with_confidences(labelled):
+    out, done = labelled
+    assert (done.total, done.kept) == (4, 1)
+    assert done.left_out == {"reference in capitals": 1, "empty reference": 1, "unreadable audio": 1}
+    (kept,) = list(open_corpus(str(out)))
+    assert kept.reference.strip()
+    assert kept.audio.is_file()
+    row = json.loads((out / "manifest.jsonl").read_text())
+    assert 0 < row["confidence"] <= 1
+
+
+def test_other_thresholds_and_capitals_cost_no_second_transcription(labelled, corpus, monkeypatch):
+    out, _ = labelled
+    monkeypatch.setattr("askd_bench.models.load.load_transcriber", lambda *_: pytest.fail("transcribed again"))
+    done = pseudo_label("whisper-tiny.en", str(corpus), out, wer_threshold=1.0, keep_uppercase=True)
+    assert done.kept == 2
+    rates = [row["wer"] for row in map(json.loads, (out / "pseudo_labels.jsonl").read_text().splitlines()) if row.get("wer") is not None]
+    strict = pseudo_label("whisper-tiny.en", str(corpus), out, wer_threshold=0.0, keep_uppercase=True)
+    assert strict.kept == sum(rate == 0 for rate in rates)
+
+
+def test_interrupted_run_goes_on_with_the_same_result(labelled, corpus, tmp_path):
+    out, _ = labelled
+    whole = (out / "pseudo_labels.jsonl").read_text()
+    cut = tmp_path / "cut"
+    cut.mkdir()
+    lines = whole.splitlines(keepends=True)
+    (cut / "pseudo_labels.jsonl").write_text("".join(lines[:2]) + lines[2][:20])
+    pseudo_label("whisper-tiny.en", str(corpus), cut, wer_threshold=1.0, batch_size=2)
+    strip = [{k: v for k, v in json.loads(line).items() if k not in ("audio_filepath", "confidence")} for line in lines]
+    again = [json.loads(line) for line in (cut / "pseudo_labels.jsonl").read_text().splitlines()]
+    assert [{k: v for k, v in row.items() if k not in ("audio_filepath", "confidence")} for row in again] == strip
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [({"wer_threshold": 1.5}, "wer_threshold: 1.5 is out of range"), ({"batch_size": 0}, "batch_size: 0 is out of range")],
+)
+def test_options_out_of_range_are_one_line(corpus, tmp_path, options, message):
+    with pytest.raises(UserError, match=message):
+        pseudo_label("whisper-tiny.en", str(corpus), tmp_path / "x", **options)
+    assert not (tmp_path / "x").exists()

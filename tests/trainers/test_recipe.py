@@ -1,0 +1,68 @@
+"""Recipes: what comes with the package is valid and comparable, and what is wrong is said in one line."""
+
+import pytest
+
+from askd_bench.errors import UserError
+from askd_trainers.recipe import RECIPES_DIR, load_recipe
+
+ARMS = sorted(path.stem for path in RECIPES_DIR.glob("[!_]*.toml"))
+
+
+def test_all_arms_of_the_study_are_there():
+    needed = {"ce", "kd", "kd-label-smoothing", "kd-confidence-penalty", "kd-annealed", "kd-self", "askd", "teacher-finetuned"}
+    assert needed <= set(ARMS)
+
+
+@pytest.mark.parametrize("arm", ARMS)
+def test_arms_differ_in_their_objective_alone(arm):
+    recipe, base = load_recipe(arm), load_recipe("ce")
+    assert recipe.arm == arm
+    same = {"data", "optimisation", "runtime", "seed", "teacher", "family"} | ({"student"} if arm != "teacher-finetuned" else set())
+    assert recipe.model_dump(include=same) == base.model_dump(include=same)
+
+
+@pytest.mark.parametrize("arm", ARMS)
+def test_resolved_recipe_reads_back(arm):
+    recipe = load_recipe(arm)
+    assert type(recipe).model_validate(recipe.model_dump(mode="json")) == recipe
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ("objective.temprature=2", "objective.temprature: .*known keys here: .*temperature"),
+        ("objective.temperature=0", "objective.temperature: Input should be greater than 0 .got 0"),
+        ("optimisation.steps=-3", "optimisation.steps: .*greater than or equal to 1 .got -3"),
+        ("objective.teacher.schedule=quadratic", "objective.teacher.schedule: .*'constant', 'linear', 'cosine' or 'adaptive'.*quadratic"),
+        ("objective.teacher.weight=1.5", "objective.teacher: weight must be at most 1"),
+        ("objective.phase_a_fraction=1.0", "self_teacher needs a phase B"),
+        ("optimisation.micro_batch_size=5", "batch_size 16 must be a multiple of micro_batch_size 5"),
+        ("runtime.keep_checkpoints=1", "runtime.keep_checkpoints: .*greater than or equal to 2"),
+        ("family=ctc", "student.trainable must be 'all'"),
+        ("seed", "--set: 'seed' is not of the form"),
+        ("seed.x=1", "--set: 'seed.x': 'seed' is not a table"),
+    ],
+)
+def test_wrong_keys_and_values_are_one_line(change, message):
+    with pytest.raises(UserError, match=message) as error:
+        load_recipe("askd", [change])
+    assert "\n" not in str(error.value)
+
+
+def test_unknown_recipe_offers_the_nearest():
+    with pytest.raises(UserError, match="did you mean 'askd'"):
+        load_recipe("aksd")
+
+
+def test_recipe_extends_another_and_its_own_values_win(tmp_path):
+    (tmp_path / "a.toml").write_text((RECIPES_DIR / "_base.toml").read_text() + "\n[objective]\ntemperature = 3.0\n")
+    (tmp_path / "b.toml").write_text('extends = "a.toml"\narm = "mine"\n[optimisation]\nsteps = 7\n')
+    recipe = load_recipe(tmp_path / "b.toml")
+    assert (recipe.arm, recipe.optimisation.steps, recipe.optimisation.batch_size, recipe.objective.temperature) == ("mine", 7, 16, 3.0)
+
+
+@pytest.mark.parametrize("text", ["arm = ", "\x00", 'extends = "nowhere.toml"'])
+def test_unreadable_recipe_is_one_line(tmp_path, text):
+    (tmp_path / "x.toml").write_text(text)
+    with pytest.raises(UserError, match=r"recipe: .*(not valid TOML|cannot be read)"):
+        load_recipe(tmp_path / "x.toml")
