@@ -52,9 +52,8 @@ def main() -> None:
         ours = (
             100 * json.loads(summary.read_text())["conditions"]["clean"]["metrics"]["wer"]["value"] if summary.is_file() else float("nan")
         )
-        print(
-            f"{corpus}, {len(rows)} clips: pipeline + jiwer {a:.2f} %, generate + meeteval {100 * counts.error_rate:.2f} %, packaged {ours:.2f} %"
-        )
+        b = 100 * counts.error_rate
+        print(f"{corpus}, {len(rows)} clips: pipeline + jiwer {a:.2f} %, generate + meeteval {b:.2f} %, packaged {ours:.2f} %")
 
 
 def decode(path: Path) -> np.ndarray:

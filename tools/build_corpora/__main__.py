@@ -19,13 +19,12 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 sys.path[0] = str(REPOSITORY / "tools")  # this folder is the package build_corpora; Python put the folder itself there
 sys.path.insert(1, str(REPOSITORY))
 
+from askd_bench.audio import read_audio  # noqa: E402
+from askd_bench.errors import UserError  # noqa: E402
 from build_corpora import bass, books, fotaq, hear, music, prompts  # noqa: E402
 from build_corpora.describe import with_counts  # noqa: E402
 from build_corpora.lines import Verdicts, write_manifest  # noqa: E402
 from build_corpora.packages import CACHE_DIR  # noqa: E402
-
-from askd_bench.audio import read_audio  # noqa: E402
-from askd_bench.errors import UserError  # noqa: E402
 
 SUITES = REPOSITORY / "suites"
 NOTICES = ("readme.original.txt", "copyright.debian", "NOTICE-MODIFIED-VERSION.txt")

@@ -3,9 +3,8 @@
 from hashlib import sha256
 from pathlib import Path
 
-from build_corpora.lines import Line, Verdicts, manifest_row, read_table, usable
-
 from askd_bench.errors import UserError
+from build_corpora.lines import Line, Verdicts, manifest_row, read_table, usable
 
 LICENCE = "LicenseRef-Beneath-a-Steel-Sky"
 SOURCE = "beneath-a-steel-sky (game data, voice recordings)"

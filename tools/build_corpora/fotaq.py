@@ -5,10 +5,9 @@ import struct
 from collections.abc import Iterator
 from pathlib import Path
 
+from askd_bench.errors import UserError
 from build_corpora.lines import Line, Verdicts, clean_text, manifest_row, read_table, usable
 from build_corpora.packages import FOTAQ, unpacked
-
-from askd_bench.errors import UserError
 
 ACTORS = {
     "dev": ("Barry James", "Debbie Arnold"),

@@ -11,11 +11,11 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 import soundfile
-from build_corpora.agreement import spoken_words
-from build_corpora.lines import read_manifest
 
 from askd_bench.audio import read_audio
 from askd_bench.types import SAMPLING_RATE, Samples
+from build_corpora.agreement import spoken_words
+from build_corpora.lines import read_manifest
 
 FULL_SCALE = 32767
 

@@ -8,11 +8,10 @@ from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 
-from build_corpora.spelling import standard_spelling
-
 from askd_bench.audio import read_audio
 from askd_bench.errors import UserError
 from askd_bench.types import SAMPLING_RATE
+from build_corpora.spelling import standard_spelling
 
 HERE = Path(__file__).resolve().parent
 MIN_WORDS = 3

@@ -5,6 +5,7 @@ from io import BytesIO
 from pathlib import Path
 
 import soundfile
+
 from build_corpora.packages import MUSIC, unpacked
 
 START_S, LENGTH_S = 20.0, 30.0

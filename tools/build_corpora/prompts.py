@@ -4,10 +4,9 @@ import gzip
 import random
 from pathlib import Path
 
+from askd_bench.errors import UserError
 from build_corpora.lines import Line, Verdicts, clean_text, manifest_row, usable
 from build_corpora.packages import PROMPT_TEXTS, PROMPTS, unpacked
-
-from askd_bench.errors import UserError
 
 NUM_PROMPTS = 100
 SPEAKER = "Allison Smith"
