@@ -65,4 +65,4 @@ def load_extras(folder: str | Path, schedule: LossSchedule, self_teacher: SelfTe
 
 def _is_writing(error: RuntimeError) -> bool:
     """Tell torch's own failures to write ("PytorchStreamWriter failed writing file") from others."""
-    return not isinstance(error, torch.OutOfMemoryError) and any(word in str(error) for word in ("writing file", "No space left", "write"))
+    return not isinstance(error, torch.OutOfMemoryError) and any(words in str(error) for words in ("writing file", "No space left"))

@@ -1,7 +1,8 @@
 """From corpora to batches: which utterances are trained on, how they sound, and what the model is asked to predict."""
 
 import hashlib
-import json
+import os
+import tempfile
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -69,15 +70,17 @@ def audio_bytes(utterance: Utterance) -> bytes:
         raise AudioError(f"{utterance.audio}: cannot be read: {error.strerror}") from error
 
 
-def read_utterances(specs: Sequence[str], *, split: str | None, limit: int | None) -> list[Utterance]:
+def read_utterances(specs: Sequence[str], *, split: str | None, limit: int | None, audio_folder: Path) -> list[Utterance]:
     """Return the utterances of corpora: those of `split`, or `limit` of them, in the corpora's order.
 
     The choice is random but always the same, so that it is equal for all arms and seeds, and a larger one holds the smaller.
 
+    A streamed corpus is read once; its audio goes to files in `audio_folder`, named by their hash, so that memory holds none of it.
+
     Raises:
         UserError: a corpus cannot be opened, an id occurs twice, or nothing is left.
     """
-    utterances = [u for spec in specs for u in open_corpus(spec) if split in (None, u.split)]
+    utterances = [_on_disk(u, audio_folder) for spec in specs for u in open_corpus(spec) if split in (None, u.split)]
     ids = [u.id for u in utterances]
     if len(set(ids)) < len(ids):
         twice = next(i for i in ids if ids.count(i) > 1)
@@ -88,6 +91,19 @@ def read_utterances(specs: Sequence[str], *, split: str | None, limit: int | Non
         chosen = np.sort(np.random.default_rng(0).permutation(len(utterances))[:limit])
         utterances = [utterances[i] for i in chosen]
     return utterances
+
+
+def _on_disk(utterance: Utterance, folder: Path) -> Utterance:
+    if isinstance(utterance.audio, Path):
+        return utterance
+    file = folder / hashlib.sha256(utterance.audio).hexdigest()
+    if not file.is_file():
+        folder.mkdir(parents=True, exist_ok=True)
+        handle, temporary = tempfile.mkstemp(dir=folder)
+        with os.fdopen(handle, "wb") as part:
+            part.write(utterance.audio)
+        os.replace(temporary, file)
+    return replace(utterance, audio=file)
 
 
 def usable(utterances: Iterable[Utterance], *, max_duration_s: float) -> tuple[list[Utterance], dict[str, int]]:
@@ -219,10 +235,10 @@ class Collator:
         return batch
 
 
-def write_fingerprint(path: Path, examples: Sequence[Example], dropped: dict[str, int]) -> dict[str, Any]:
-    """Write and return what the data were: count, hours, speakers, sha256, and what was left out."""
+def describe(examples: Sequence[Example], dropped: dict[str, int]) -> dict[str, Any]:
+    """Return what the data are: count, hours, speakers, sha256, and what was left out."""
     clean = [e for e in examples if e.variant == 0]
-    record = {
+    return {
         "examples": len(examples),
         "utterances": len(clean),
         "hours": round(sum(e.utterance.duration_s or 0.0 for e in clean) / 3600, 3),
@@ -230,5 +246,3 @@ def write_fingerprint(path: Path, examples: Sequence[Example], dropped: dict[str
         "left_out": dropped,
         "sha256": fingerprint(examples),
     }
-    path.write_text(json.dumps(record, indent=1) + "\n")
-    return record

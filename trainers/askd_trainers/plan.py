@@ -95,19 +95,7 @@ def _measure_steps(run: Prepared, batches: list[Any], step: int) -> float:
     trainer = run.trainer
     optimiser = torch.optim.AdamW([p for p in run.student.parameters() if p.requires_grad], lr=0.0)
     trainer.state.global_step = step
-    ready = []
-    for batch in batches:
-        inputs = trainer._prepare_inputs(batch)
-        for role, encoder in run.encoders.items():
-            if encoder is not None:
-                inputs[f"{role}_states"] = encoder.complete({k.removeprefix(f"{role}_"): v for k, v in inputs.items()}).half()
-        ready.append(
-            {
-                k: v
-                for k, v in inputs.items()
-                if not k.endswith(("_missing",)) and not (f"{k.split('_')[0]}_states" in inputs and k.endswith("_features"))
-            }
-        )
+    ready = [_with_states(run, trainer._prepare_inputs(batch)) for batch in batches]
     started = time.perf_counter()
     for inputs in ready:
         with trainer.accelerator.autocast():
@@ -116,3 +104,14 @@ def _measure_steps(run: Prepared, batches: list[Any], step: int) -> float:
         optimiser.step()
         optimiser.zero_grad()
     return (time.perf_counter() - started) / len(ready)
+
+
+def _with_states(run: Prepared, inputs: dict[str, Any]) -> dict[str, Any]:
+    """Return the batch as it comes from a full cache."""
+    ready = dict(inputs)
+    for role, encoder in run.encoders.items():
+        if encoder is not None:
+            ready[f"{role}_states"] = encoder.complete({name.removeprefix(f"{role}_"): tensor for name, tensor in inputs.items()}).half()
+            ready.pop(f"{role}_features", None)
+            ready.pop(f"{role}_missing", None)
+    return ready

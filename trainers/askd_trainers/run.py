@@ -18,7 +18,7 @@ from askd_bench.errors import UserError
 from askd_trainers.checkpoints import last_checkpoint
 from askd_trainers.ctc import CtcFamily
 from askd_trainers.curves import plot_curves
-from askd_trainers.data import Collator, SpeechDataset, make_examples, read_utterances, usable, write_fingerprint
+from askd_trainers.data import Collator, SpeechDataset, describe, make_examples, read_utterances, usable
 from askd_trainers.encoder_states import FrozenEncoder, StateCache
 from askd_trainers.guard import AudioHashes, refuse_overlap, tested_corpora
 from askd_trainers.model_card import write_model_card
@@ -75,8 +75,8 @@ def prepare(recipe: Recipe, output: Path) -> Prepared:
     transformers_logging.disable_progress_bar()
     set_seed(recipe.seed)
     family, student, teacher = load_models(recipe)
+    train, validation, record = load_data(recipe, family, student)
     output.mkdir(parents=True, exist_ok=True)
-    train, validation, record = load_data(recipe, output, family, student)
     bf16 = resolve_precision(recipe)
     encoders = make_encoders(recipe, family, student, teacher, bf16)
     datasets = [SpeechDataset(examples, encoders, family.features) for examples in (train, validation) if examples]
@@ -122,11 +122,12 @@ def load_models(recipe: Recipe) -> tuple[Any, Any, Any]:
     return family, student, teacher if recipe.objective.teacher is not None else None
 
 
-def load_data(recipe: Recipe, output: Path, family: Any, student: Any) -> tuple[Any, Any, dict[str, Any]]:
+def load_data(recipe: Recipe, family: Any, student: Any) -> tuple[Any, Any, dict[str, Any]]:
     """Return training and validation examples, and the record of what they are."""
     data = recipe.data
     longest = min(data.max_duration_s or family.window_s, family.window_s)
-    found = read_utterances(data.train, split=data.train_split, limit=data.max_train_utterances)
+    audio = default_cache().parent / "training-audio"
+    found = read_utterances(data.train, split=data.train_split, limit=data.max_train_utterances, audio_folder=audio)
     utterances, dropped = usable(found, max_duration_s=longest)
     if not utterances:
         raise UserError(f"data.train: no utterance is left of {len(found)}: {dropped}")
@@ -134,12 +135,12 @@ def load_data(recipe: Recipe, output: Path, family: Any, student: Any) -> tuple[
     train = make_examples(utterances, data, family.labels, recipe.seed)
     validation = []
     if data.validation is not None:
-        heard = read_utterances((data.validation,), split=data.validation_split, limit=data.max_validation_utterances)
+        heard = read_utterances((data.validation,), split=data.validation_split, limit=data.max_validation_utterances, audio_folder=audio)
         plain = data.model_copy(update={"suite": None})
         validation = make_examples(usable(heard, max_duration_s=longest)[0], plain, family.labels, recipe.seed)
     for example in (*train, *validation):
         family.check_labels(student, example.labels, example.id)
-    return train, validation, write_fingerprint(output / "data.json", train, dropped)
+    return train, validation, describe(train, dropped)
 
 
 def make_encoders(recipe: Recipe, family: Any, student: Any, teacher: Any, bf16: bool) -> dict[str, FrozenEncoder | None]:
@@ -173,7 +174,7 @@ def make_trainer(
     micro = min(o.micro_batch_size or share, share)
     if share % micro:
         raise UserError(f"optimisation.micro_batch_size: {micro} does not divide the {share} utterances of each process")
-    os.environ.setdefault("TENSORBOARD_LOGGING_DIR", str(output / "tensorboard"))
+    os.environ["TENSORBOARD_LOGGING_DIR"] = str(output / "tensorboard")  # where transformers looks
     arguments = Seq2SeqTrainingArguments(
         output_dir=str(output),
         max_steps=o.steps,
@@ -241,6 +242,7 @@ def train_recipe(recipe: Recipe, output: Path, *, student: Path | None = None, p
     trainer = run.trainer
     if trainer.is_world_process_zero():
         _write(output / "recipe.json", recipe.model_dump(mode="json"))
+        _write(output / "data.json", run.data_record)
         _write(output / "environment.json", environment(recipe))
         for name, dataset in (("training", run.train), ("validation", run.validation)):
             if dataset is not None:
