@@ -13,6 +13,8 @@ from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import IO, Any
 
+from filelock import FileLock, Timeout
+
 from askd_bench.errors import UserError
 from askd_bench.metrics.summary import summarise
 from askd_bench.text import DEFAULT_NORMALISER
@@ -168,6 +170,7 @@ class RowStore:
         self._rows = path / ROWS_FILE
         self._file: IO[str] | None = None
         self._resumed = False
+        self._lock = FileLock(path.parent / f".{path.name}.lock", timeout=0)
         existing = path / SIGNATURE_FILE
         try:
             if not existing.is_file():
@@ -187,13 +190,17 @@ class RowStore:
         """Make the directory, empty of another run's results, and write the signature.
 
         Raises:
-            UserError: it cannot be written.
+            UserError: it cannot be written, or another run is writing it.
         """
         try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            self._lock.acquire()
             if self._overwrite:
                 discard(self.path)
             self.path.mkdir(parents=True, exist_ok=True)
             write_json(self.path / SIGNATURE_FILE, self._signature)
+        except Timeout:
+            raise UserError(f"output: another run is writing {str(self.path)!r} (allowed: wait for it, or another --output)") from None
         except OSError as error:
             raise _unwritable(self.path, error) from None
 
@@ -241,6 +248,9 @@ class RowStore:
         if self._file is not None:
             self._file.close()
             self._file = None
+        if self._lock.is_locked:
+            Path(self._lock.lock_file).unlink(missing_ok=True)
+            self._lock.release()
 
 
 def differences(old: Mapping[str, Any], new: Mapping[str, Any], prefix: str = "") -> list[str]:

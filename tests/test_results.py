@@ -222,3 +222,12 @@ def test_differences_are_none_exactly_between_equals(one: dict[str, object], oth
     if not differences(one, other):
         assert {key for key, value in one.items() if value is not None} >= {key for key in one if key not in other and one[key] is not None}
     assert len(differences(one, other)) == len(differences(other, one))
+
+
+def test_a_directory_is_written_by_one_run_at_a_time(tmp_path: Path) -> None:
+    with RowStore(tmp_path / "r", SIGNATURE) as first:
+        first.prepare()
+        with pytest.raises(UserError, match=r"output: another run is writing .*r' \(allowed: wait for it, or another --output\)"):
+            RowStore(tmp_path / "r", SIGNATURE).prepare()
+    second = RowStore(tmp_path / "r", SIGNATURE)
+    second.prepare()
