@@ -1,18 +1,20 @@
 """The commands as functions, with the same names and defaults; the command line only parses and prints."""
 
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from askd_bench.errors import unknown_name
 from askd_bench.evaluation.rendering import render
 from askd_bench.evaluation.run import CorpusResult, run
+from askd_bench.metrics.groups import GroupTable
 from askd_bench.report.comparing import compare
+from askd_bench.report.groups import By, group_tables
 from askd_bench.report.listings import LISTINGS, Records, conditions
 from askd_bench.results import Result
 from askd_bench.suites import Suite, load_suite
 from askd_bench.text import DEFAULT_NORMALISER
 
-__all__ = ["CorpusResult", "compare", "list_", "render", "run", "score", "validate"]
+__all__ = ["CorpusResult", "compare", "groups", "list_", "render", "run", "score", "validate"]
 
 
 def list_(what: str, suite: str = "noisy") -> Records:
@@ -44,3 +46,14 @@ def score(result_dir: Path, normalizer: str = DEFAULT_NORMALISER) -> dict[str, A
         UserError: no result directory, or an unknown normaliser.
     """
     return Result.open(result_dir).write_summary(normalizer)
+
+
+def groups(result_dir: Path, by: By = "group", normalizer: str = DEFAULT_NORMALISER) -> dict[str, GroupTable]:
+    """Return condition -> error rates by group of speakers ("group"), or by "speaker".
+
+    Raises:
+        UserError: no result directory, or an unknown `by` or normaliser.
+    """
+    if by not in get_args(By):
+        raise unknown_name("by", by, get_args(By))
+    return group_tables(Result.open(result_dir), normalizer, by)

@@ -11,7 +11,15 @@ import typer
 from askd_bench import api, cli
 from askd_bench.errors import UserError
 
-COMMANDS = {"run": cli.run, "list_": cli.list_, "validate": cli.validate, "score": cli.score, "compare": cli.compare, "render": cli.render}
+COMMANDS = {
+    "run": cli.run,
+    "list_": cli.list_,
+    "validate": cli.validate,
+    "score": cli.score,
+    "compare": cli.compare,
+    "groups": cli.groups,
+    "render": cli.render,
+}
 NOT_ON_THE_COMMAND_LINE = {"progress"}
 NOT_IN_THE_FUNCTION = {"render": {"check"}}  # a second use of the same command
 SPELLED = {"out_": "out"}
