@@ -182,6 +182,8 @@ def save_student(student: Any, out: Path, *, teacher: str, dtype: torch.dtype = 
                 "weight_map": {name: WEIGHTS if name in own else relative for name in state},
             }
             (temporary / _INDEX).write_text(json.dumps(index, indent=1) + "\n")
+        for file in temporary.glob("*.safetensors"):
+            file.chmod(0o644)  # safetensors makes it private
         config = copy.deepcopy(student.config)
         config.architectures = [_public_name(type(student))]
         config.dtype = dtype

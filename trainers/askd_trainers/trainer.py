@@ -167,7 +167,8 @@ class DistillationTrainer(Seq2SeqTrainer):  # type: ignore[misc]
         for raw in self._shared_out(dataset):
             inputs = self._prepare_inputs(raw)
             batch = self._heard_by("student", inputs)
-            logits = self.family.forward(model, batch)
+            with self.accelerator.autocast():
+                logits = self.family.forward(model, batch)
             hard, soft = self._counts(inputs)
             sums[0] += self.family.hard_loss(model, logits, batch).item()
             sums[1] += hard
