@@ -81,7 +81,8 @@ def _caption(signature: Mapping[str, Any], summary: Mapping[str, Any], reference
 def _scaling(fit: Mapping[str, Any]) -> str:
     if fit["temperature"] is None:
         return f"No temperature scaling: {fit['reason']}."
-    return f"Temperature {fit['temperature']:g}, fitted on {fit['dev_words']} dev words."
+    edge = ", at the edge of the grid: the best may lie beyond" if fit["at_edge_of_grid"] else ""
+    return f"Temperature {fit['temperature']:g}, fitted on {fit['dev_words']} dev words{edge}."
 
 
 def _ratios(signature: Mapping[str, Any], summary: Mapping[str, Any], references: Mapping[str, Mapping[str, Any]]) -> str:

@@ -22,6 +22,8 @@ def reference_summaries(result: Result) -> dict[str, dict[str, Any]]:
     heard = {(row.condition, row.utterance): (row.audio_sha256, row.reference) for row in result.rows() if row.audio_sha256}
     found: dict[str, dict[str, Any]] = {}
     for folder in sorted(REFERENCE_RESULTS_DIR.glob(f"*/{label}/{signature['corpus']['name']}")):
+        if folder.resolve() == result.path.resolve():
+            continue
         matching = list(_matching(Result.open(folder), heard))
         if heard and len(matching) == len(heard):
             found[folder.parent.parent.name] = result.summarise(matching, normalizer=normalizer)
