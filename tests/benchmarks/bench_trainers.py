@@ -9,8 +9,10 @@ gradients clipped; AdamW. A second version pads labels to the longest of the bat
 """
 
 import resource
+import statistics
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -138,6 +140,25 @@ def measure_growth(name: str, precision: str, folder: Path) -> float:
 def test_training_step(benchmark, tmp_path, name, precision):
     benchmark.group = precision
     benchmark.pedantic(make_step(name, precision, tmp_path), rounds=4, warmup_rounds=1)
+
+
+@pytest.mark.parametrize("precision", ["float32", "bf16"])
+def test_askd_against_kd_in_turns(benchmark, tmp_path, precision):
+    """Steps of the arms in turns, so that a busy machine is busy for all; `extra_info` has the ratios of their median processor times."""
+    benchmark.group = f"{precision}, a round of one step each"
+    arms = ["kd", "ce", "askd-phase-a", "askd-phase-b"]
+    steps = {name: make_step(name, precision, tmp_path / name) for name in arms}
+    seconds: dict[str, list[float]] = {name: [] for name in arms}
+
+    def one_round() -> None:
+        for name, step in steps.items():
+            started = time.process_time()
+            step()
+            seconds[name].append(time.process_time() - started)
+
+    benchmark.pedantic(one_round, rounds=12, warmup_rounds=2)
+    medians = {name: statistics.median(times[2:]) for name, times in seconds.items()}
+    benchmark.extra_info |= {f"{name} / kd": round(value / medians["kd"], 3) for name, value in medians.items()}
 
 
 @pytest.mark.parametrize("name", ["kd", "askd-phase-b", *DISTIL_WHISPER])
