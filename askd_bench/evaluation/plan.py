@@ -2,8 +2,9 @@
 
 import itertools
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from askd_bench.audio import audio_duration_s
 from askd_bench.corpora.base import Corpus
 from askd_bench.suites import Condition
 from askd_bench.types import Utterance
@@ -50,7 +51,7 @@ class Plan:
             utterances = iter(self.reported)
             if condition.id == self.baseline and self.fitting is not None:
                 utterances = itertools.chain(utterances, self.fitting)
-            while window := list(itertools.islice(utterances, _WINDOW)):
+            while window := [_with_duration(utterance) for utterance in itertools.islice(utterances, _WINDOW)]:
                 yield from self._batches(condition, window)
 
     def _batches(self, condition: Condition, window: Sequence[Utterance]) -> Iterator[Batch]:
@@ -61,3 +62,10 @@ class Plan:
             yield Batch(condition, together[start : start + self.batch_size])
         for utterance in alone:
             yield Batch(condition, [utterance])
+
+
+def _with_duration(utterance: Utterance) -> Utterance:
+    """Take the duration from the recording's header where the corpus does not say it; None where the header does not either."""
+    if utterance.duration_s is not None:
+        return utterance
+    return replace(utterance, duration_s=audio_duration_s(utterance.audio, name_hint=utterance.id))

@@ -1,4 +1,5 @@
-"""Audio seconds a second of added noise, tones and distortions: `extra_info["times_real_time"]` is what one core renders in the fastest round.
+"""Audio seconds a second of added noise, tones and distortions: `extra_info["times_real_time"]` is what one core renders in the
+fastest round.
 
 Run with OMP_NUM_THREADS=1. The first round of babble decodes its talkers; it is left out as warm-up, as a run decodes them once a process.
 """

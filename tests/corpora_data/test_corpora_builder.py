@@ -7,13 +7,13 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
+
+from askd_bench.errors import UserError
+from askd_bench.paths import CORPORA_DIR
 from build_corpora import fotaq
 from build_corpora.agreement import agreed_alternative, differences, same_words
 from build_corpora.lines import Line, Verdicts, clean_text, read_manifest, read_table, usable
 from build_corpora.packages import Package, unpacked
-
-from askd_bench.errors import UserError
-from askd_bench.paths import CORPORA_DIR
 
 
 def test_no_actor_is_in_two_splits() -> None:
