@@ -11,7 +11,7 @@ from askd_bench.audio import read_audio
 from askd_bench.corpora import open_corpus
 from askd_bench.errors import UserError
 from askd_bench.types import Utterance
-from askd_trainers.guard import AudioHashes, refuse_overlap, tested_corpora
+from askd_trainers.guard import AudioHashes, corpora_of_suites, refuse_overlap
 
 
 @pytest.fixture(scope="module")
@@ -47,8 +47,8 @@ def test_test_recording_is_refused_in_another_container(dialogue, hashes, tmp_pa
 
 
 def test_all_bundled_suites_are_guarded_by_default():
-    assert {"dialogue", "prompts"} <= {name for name, _ in tested_corpora(None)}
-    assert [name for name, _ in tested_corpora(["noisy"])] == ["dialogue", "prompts"]
+    assert {"dialogue", "prompts"} <= {name for name, _ in corpora_of_suites(None)}
+    assert [name for name, _ in corpora_of_suites(["noisy"])] == ["dialogue", "prompts"]
 
 
 def test_recipe_that_shares_a_test_speaker_is_refused_before_anything_is_trained(make_recipe, dialogue, tmp_path):

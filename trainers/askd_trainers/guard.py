@@ -48,7 +48,7 @@ class AudioHashes:
         os.replace(temporary, self.memory)
 
 
-def tested_corpora(suites: Sequence[str] | None) -> list[tuple[str, Iterable[Utterance]]]:
+def corpora_of_suites(suites: Sequence[str] | None) -> list[tuple[str, Iterable[Utterance]]]:
     """Return name and utterances of every corpus that the suites test on.
 
     None stands for all bundled suites, as far as their corpora are bundled too: what would have to be fetched is checked when asked for.

@@ -20,7 +20,7 @@ from askd_trainers.ctc import CtcFamily
 from askd_trainers.curves import plot_curves
 from askd_trainers.data import Collator, SpeechDataset, describe, make_examples, read_utterances, usable
 from askd_trainers.encoder_states import FrozenEncoder, StateCache
-from askd_trainers.guard import AudioHashes, refuse_overlap, tested_corpora
+from askd_trainers.guard import AudioHashes, corpora_of_suites, refuse_overlap
 from askd_trainers.model_card import write_model_card
 from askd_trainers.recipe import Recipe
 from askd_trainers.student import ctc_student, load_config, locate, save_student, set_trainable, whisper_student
@@ -131,7 +131,7 @@ def load_data(recipe: Recipe, family: Any, student: Any) -> tuple[Any, Any, dict
     utterances, dropped = usable(found, max_duration_s=longest)
     if not utterances:
         raise UserError(f"data.train: no utterance is left of {len(found)}: {dropped}")
-    refuse_overlap(utterances, tested_corpora(data.guard_suites), AudioHashes(default_cache().parent / "audio-hashes.json"))
+    refuse_overlap(utterances, corpora_of_suites(data.guard_suites), AudioHashes(default_cache().parent / "audio-hashes.json"))
     train = make_examples(utterances, data, family.labels, recipe.seed)
     validation = []
     if data.validation is not None:
