@@ -14,7 +14,7 @@ SAMPLING_RATE = 16_000
 Samples = NDArray[np.float32]
 """Audio: float32, shape (num_samples,), in [-1, 1], `SAMPLING_RATE` unless said otherwise."""
 
-Split = Literal["dev", "test"]
+Split = Literal["dev", "test", "train"]
 Realised = Mapping[str, float | int | str | None]
 """What a perturbation measured on its own output, e.g. `{"snr_db": 9.98}`; units are in the names."""
 
@@ -30,7 +30,7 @@ class Utterance:
         duration_s: seconds, or None where the source does not say before decoding.
         speaker: who speaks; None when unknown, and then the utterance is its own cluster.
         group: e.g. an accent, for tables by group.
-        split: "dev" utterances serve to fit temperatures and to choose settings; "test" is what is reported.
+        split: "dev" utterances serve to fit temperatures and to choose settings; "test" is what is reported; "train" is for trainers alone.
     """
 
     id: str

@@ -20,8 +20,8 @@ def read_manifest(manifest: Path) -> Iterator[Utterance]:
     """Yield the utterances of a JSONL manifest, one object a line.
 
     Keys: `audio_filepath` (absolute, or relative to the manifest) and `text`; optionally `duration` (s), `id` (else the relative path
-    without suffix, or the stem of an absolute one: an id must not depend on the machine), `speaker`, `group`, `split` ("dev" or "test",
-    else "test"). Other keys are ignored, but for `offset`: parts of recordings are not supported. An empty text is allowed.
+    without suffix, or the stem of an absolute one: an id must not depend on the machine), `speaker`, `group`, `split` ("dev", "test" or
+    "train", else "test"). Other keys are ignored, but for `offset`: parts of recordings are not supported. An empty text is allowed.
 
     Raises:
         UserError: the file cannot be read, or a line is malformed (its number is given).

@@ -9,7 +9,7 @@ from askd_bench.types import Word
 
 
 class _Tokenizer(Protocol):
-    def convert_ids_to_tokens(self, ids: list[int]) -> list[str]: ...
+    def convert_ids_to_tokens(self, ids: list[int]) -> list[str | None]: ...
 
     def decode(self, ids: list[int]) -> str: ...
 
@@ -38,7 +38,8 @@ def group_into_words(tokens: Sequence[int], logprobs: Sequence[float], tokenizer
     """
     groups: list[list[int]] = []
     for position, piece in enumerate(tokenizer.convert_ids_to_tokens(list(tokens))):
-        if not groups or piece[0] in "ĠĊĉ":  # byte-level BPE writes space, newline and tab so
+        # byte-level BPE writes space, newline and tab so; a checkpoint may choose a token that its tokenizer has no piece for
+        if not groups or (piece and piece[0] in "ĠĊĉ"):
             groups.append([])
         groups[-1].append(position)
     words = []

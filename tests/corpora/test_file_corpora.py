@@ -107,7 +107,7 @@ def test_manifest_from_windows(tmp_path: Path) -> None:
         ({**GOOD, "duration": -1}, "must be seconds"),
         ('{"audio_filepath": "b.wav", "text": "x", "duration": NaN}', "must be seconds"),
         ({**GOOD, "duration": True}, "must be seconds"),
-        ({**GOOD, "split": "train"}, r"line 2: split: 'train' is unknown \(allowed: dev, test\)"),
+        ({**GOOD, "split": "final"}, r"line 2: split: 'final' is unknown \(allowed: dev, test, train\)"),
         ({**GOOD, "split": []}, "is unknown"),
         ({**GOOD, "speaker": {"name": "x"}}, "line 2: speaker: .* must be text or a whole number"),
         ({**GOOD, "offset": 3.5}, "line 2: offset: 3.5 is not supported"),
