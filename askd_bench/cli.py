@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.box import SIMPLE
-from rich.console import Console
 from rich.table import Table
 
 from askd_bench.errors import UserError
 from askd_bench.models.names import DEFAULT_MODEL
+from askd_bench.report.terminal import console
 
 if TYPE_CHECKING:
     from askd_bench.evaluation.run import CorpusResult
@@ -26,8 +26,8 @@ app = typer.Typer(
 )
 # typer carries click inside or depends on it, by version; this base class of its usage errors is there in both
 _USAGE_ERRORS: Any = next(base for base in typer.BadParameter.__mro__ if base.__name__ == "UsageError")
-out = Console()
-err = Console(stderr=True)
+out = console()
+err = console(stderr=True)
 
 
 class By(StrEnum):

@@ -36,8 +36,8 @@ def headline(result: Result) -> Table:
     if references:
         table.add_column("model", no_wrap=True)
     table.add_column("utt.", justify="right")
-    for label, *_ in HEADLINE:
-        table.add_column(label, justify="right", no_wrap=True)
+    for label, metric, *_ in HEADLINE:
+        table.add_column(label, justify="right", no_wrap=metric != "wer")  # in a narrow terminal the interval goes below its figure
     models = [(name, condition_table(summary))] + [(f"{model} (packaged)", condition_table(other)) for model, other in references.items()]
     for condition in models[0][1]["condition"]:
         if condition == POOLED:

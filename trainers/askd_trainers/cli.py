@@ -5,9 +5,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.console import Console
 
 from askd_bench.errors import UserError
+from askd_bench.report.terminal import console
 
 if TYPE_CHECKING:
     from rich.progress import Progress
@@ -24,8 +24,8 @@ app = typer.Typer(
     help="Train distilled students: the KD baseline, ASKD (a reconstruction) and their controls.\n\n"
     "Start with:  askd-train run kd --dry-run",
 )
-out = Console()
-err = Console(stderr=True)
+out = console()
+err = console(stderr=True)
 
 Set = Annotated[list[str] | None, typer.Option("--set", help="Change a field: section.key=value, in TOML; may be repeated.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Print the plan, with times from ten measured steps, and train nothing.")]
