@@ -1,0 +1,34 @@
+"""The README's figures are those of the packaged results."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+from askd_bench.paths import REFERENCE_RESULTS_DIR
+from askd_bench.report.tables import condition_table, markdown_table
+from askd_bench.results import Result
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def test_the_headline_table_is_what_the_packaged_results_say() -> None:
+    done = subprocess.run([sys.executable, ROOT / "tools" / "build_readme.py", "--check"], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_packaged_summaries_are_functions_of_their_rows() -> None:
+    folders = sorted(REFERENCE_RESULTS_DIR.glob("*/*-v*/*/signature.json"))
+    assert folders
+    for folder in folders:
+        result = Result.open(folder.parent)
+        stored = result.stored_summary()
+        stored.pop("peak_memory_bytes")
+        assert result.summarise() == stored
+
+
+def test_markdown_has_a_row_a_condition_and_a_dash_for_what_is_null() -> None:
+    summary = Result.open(REFERENCE_RESULTS_DIR / "whisper-tiny.en" / "noisy-v1" / "prompts").stored_summary()
+    lines = markdown_table(condition_table(summary)).splitlines()
+    assert len(lines) == 2 + len(summary["conditions"]) + 1
+    assert lines[2].startswith("| clean | 100 | ")
+    assert " – |" in lines[2]  # clean has no degradation
