@@ -61,10 +61,10 @@ def decode(path: Path) -> np.ndarray:
     with av.open(str(path), format="g722" if path.suffix == ".g722" else None) as container:
         stream = container.streams.audio[0]
         rate = stream.rate
-        frames = [frame.to_ndarray().astype(np.float64) for frame in container.decode(stream)]
-    samples = np.concatenate([frame.reshape(-1) for frame in frames])
-    if np.abs(samples).max() > 1:
-        samples /= 32_768
+        frames = [frame.to_ndarray().reshape(-1) for frame in container.decode(stream)]
+    samples = np.concatenate(frames)
+    if np.issubdtype(samples.dtype, np.integer):  # by type: MP3 decodes to floats that may overshoot 1
+        samples = samples / (np.iinfo(samples.dtype).max + 1)
     common = gcd(rate, RATE)
     return scipy.signal.resample_poly(samples, RATE // common, rate // common).astype(np.float32)
 
