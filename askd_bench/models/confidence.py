@@ -2,12 +2,13 @@
 
 import math
 from dataclasses import dataclass, field
+from functools import reduce
 
 import torch
 
-_EIGHTHS = (2, 4, 5, 6, 7, 9, 10)
+_EIGHTHS = (2, 4, 5, 6, 7, 9, 10, 12, 16)
 TEMPERATURES = tuple(round(8 / eighths, 4) for eighths in _EIGHTHS)
-"""The grid for temperature scaling: 4, 2, 1.6, 1.3333, 1.1429, .8889, .8; temperature 1 is `logprobs` itself."""
+"""The grid for temperature scaling: 4, 2, 1.6, 1.3333, 1.1429, .8889, .8, .6667, .5; temperature 1 is `logprobs` itself."""
 
 
 @dataclass(slots=True)
@@ -25,7 +26,8 @@ def score_choice(logits: torch.Tensor, chosen: torch.Tensor) -> torch.Tensor:
     """Return what is known of each chosen token, in one pass over the vocabulary.
 
     The distribution is the one that was decoded from: suppressed tokens, at -inf, have no share in it. All temperatures on the grid are
-    8/k: the tempered terms `exp(l/T) = exp(l)^(k/8)` come from three square roots and running products instead of one `exp` each.
+    8/k: the tempered terms `exp(l/T) = exp(l)^(k/8)` are products of square roots and squares, one for each binary digit of k, instead of
+    one `exp` each.
 
     Args:
         logits: float, shape (batch, vocabulary); -inf allowed.
@@ -47,13 +49,10 @@ def score_choice(logits: torch.Tensor, chosen: torch.Tensor) -> torch.Tensor:
 
     half = weights.sqrt()
     quarter = half.sqrt()
-    eighth = quarter.sqrt()
-    power, running = 2, quarter
-    for wanted in _EIGHTHS:
-        while power < wanted:
-            power += 1
-            running = half if power == 4 else weights.clone() if power == 8 else running * eighth
-        columns.append(chosen_logit * (wanted / 8) - running.sum(-1).log())
+    digits = {1: quarter.sqrt(), 2: quarter, 4: half, 8: weights, 16: weights.square()}
+    for eighths in _EIGHTHS:
+        tempered = reduce(torch.mul, (power for digit, power in digits.items() if eighths & digit))
+        columns.append(chosen_logit * (eighths / 8) - tempered.sum(-1).log())
     return torch.stack(columns, dim=-1)
 
 

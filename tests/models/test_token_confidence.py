@@ -34,7 +34,7 @@ def test_equals_direct_computation(scale: float, vocabulary: int, suppressed: bo
 
 
 def test_temperatures_are_the_documented_grid() -> None:
-    assert TEMPERATURES == (4.0, 2.0, 1.6, 1.3333, 1.1429, 0.8889, 0.8)
+    assert TEMPERATURES == (4.0, 2.0, 1.6, 1.3333, 1.1429, 0.8889, 0.8, 0.6667, 0.5)
 
 
 def test_extremes() -> None:

@@ -77,7 +77,7 @@ def test_confidences_equal_teacher_forcing(
                 return torch.log_softmax(logits / temperature, -1).gather(-1, chosen)[:, 0].numpy()
 
             np.testing.assert_allclose(transcription.token_logprobs, at(1.0), atol=1e-4)
-            for temperature, eighths in zip(TEMPERATURES, (2, 4, 5, 6, 7, 9, 10), strict=True):
+            for temperature, eighths in zip(TEMPERATURES, (2, 4, 5, 6, 7, 9, 10, 12, 16), strict=True):
                 np.testing.assert_allclose(transcription.tempered_logprobs[temperature], at(8 / eighths), atol=1e-4)
             entropies = torch.special.entr(torch.softmax(logits, -1)).sum(-1) / math.log(logits.shape[-1])
             np.testing.assert_allclose(transcription.token_entropies, entropies.numpy(), atol=1e-4)
