@@ -50,7 +50,13 @@ class Listed(StrEnum):
 @app.command()
 def run(
     suite: Annotated[str, typer.Option(help="Name of a bundled suite (see `list suites`) or a TOML file.")] = "noisy",
-    model: Annotated[str, typer.Option(help="Bundled checkpoint, folder, or Hub id (owner/name[@revision]).")] = DEFAULT_MODEL,
+    model: Annotated[
+        list[str],
+        typer.Option(
+            help="Bundled checkpoint, folder, Hub id (owner/name[@revision]), ctranslate2:FOLDER, onnx:FOLDER, http://SERVER, "
+            "python:module:factory or transcripts:FILE.jsonl; may be repeated, and then each clip is rendered once for all."
+        ),
+    ] = [DEFAULT_MODEL],  # noqa: B006  # typer reads it and copies
     corpus: Annotated[
         list[str] | None,
         typer.Option(help="Name, manifest.jsonl, folder, or hub:ID[@revision][:config][:split]; may be repeated. [default: the suite's]"),
@@ -65,21 +71,27 @@ def run(
     ] = None,
     split: Annotated[str, typer.Option(help="test: what is reported; dev: for choosing settings.")] = "test",
     noise_dir: Annotated[Path | None, typer.Option(help="Your own noise recordings, for conditions that use a folder.")] = None,
-    dtype: Annotated[str, typer.Option(help="auto, float32, bfloat16 or float16.")] = "auto",
+    dtype: Annotated[str, typer.Option(help="auto (says what it chose and why), float32, bfloat16 or float16.")] = "auto",
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:N or mps.")] = "auto",
     threads: Annotated[int | None, typer.Option(help="CPU threads of the model. [default: all cores]")] = None,
     language: Annotated[str, typer.Option(help="Spoken language, for multilingual models.")] = "en",
     task: Annotated[str, typer.Option(help="transcribe or translate.")] = "transcribe",
     num_beams: Annotated[int, typer.Option(help="1 is greedy, with confidences; more beams give text alone.")] = 1,
-    batch_size: Annotated[int, typer.Option(help="Clips decoded together.")] = 16,
+    trust_remote_code: Annotated[
+        bool, typer.Option("--trust-remote-code", help="Run code that comes with the model; a Hub id then needs @COMMIT.")
+    ] = False,
+    batch_size: Annotated[int, typer.Option(help="Clips decoded together; halved where they are too many for memory.")] = 16,
     workers: Annotated[int | None, typer.Option(help="Processes that render audio; 0 for none. [default: one per four cores]")] = None,
     normalizer: Annotated[str, typer.Option(help="Text normaliser of the summary.")] = "whisper-english",
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Discard another run's results that are in the way.")] = False,
+    profile: Annotated[bool, typer.Option("--profile", help="Show where the time went: the models' own passes, and the rest.")] = False,
 ) -> None:
-    """Score a model under a suite's conditions and print the table. Interrupted? The same command goes on where it stopped."""
+    """Score models under a suite's conditions and print the tables. Interrupted? The same command goes on where it stopped."""
+    from askd_bench.evaluation.profile import Profile
     from askd_bench.evaluation.run import run as evaluate  # torch is slow to import
     from askd_bench.report.progress_bar import ProgressBar
 
+    spent = Profile()
     with ProgressBar(err) as progress:
         results = evaluate(
             suite,
@@ -97,13 +109,19 @@ def run(
             language=language,
             task=task,
             num_beams=num_beams,
+            trust_remote_code=trust_remote_code,
             batch_size=batch_size,
             workers=workers,
             normalizer=normalizer,
             overwrite=overwrite,
             progress=progress,
+            profile=spent,
         )
     _print_results(results, suite)
+    if profile:
+        from askd_bench.report.profiling import profile_line
+
+        out.print(profile_line(spent.seconds, spent.overhead), highlight=False)
 
 
 @app.command()

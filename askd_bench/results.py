@@ -245,6 +245,10 @@ class RowStore:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the file and let go of the directory; may be called again."""
         if self._file is not None:
             self._file.close()
             self._file = None

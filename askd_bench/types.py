@@ -74,6 +74,13 @@ class Transcription:
     long_form: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """Why a model gave no transcription of one utterance; it becomes the `error` of its row."""
+
+    reason: str
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
     """One line of `utterances.jsonl`: everything any figure is later computed from.

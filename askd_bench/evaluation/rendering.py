@@ -87,7 +87,7 @@ def rendered_rows(
         progress.start(selected.reported.name, [c.id for c in inputs.conditions], count(selected.reported), 0)
         for batch, prepared in prepare_all(_preparer(inputs), plan, workers=default_workers() if workers is None else workers):
             for item in prepared:
-                yield _row(inputs, selected.reported, batch.condition.id, item), item.features
+                yield _row(inputs, selected.reported, batch.condition.id, item), item.features[0] if item.features else None
             progress.advance(batch.condition.id, len(prepared), kept=False)
 
 
@@ -142,7 +142,7 @@ def _preparer(inputs: Inputs) -> Preparer:
         version=inputs.suite.version,
         talkers=tuple(inputs.talkers),
         noise_dir=inputs.noise_dir,
-        frontend=_AsHeard(),
+        frontends=(_AsHeard(),),
     )
 
 

@@ -1,39 +1,39 @@
 """`run`: a suite over corpora into a model, one result directory for each corpus."""
 
 import importlib.metadata
-import itertools
+import pickle
 import platform
-import time
 from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from askd_bench.corpora import SEED_RULE as SELECT_RULE
 from askd_bench.errors import UserError
-from askd_bench.evaluation.inputs import Inputs, count, folder_fingerprint, resolve_inputs
+from askd_bench.evaluation.hearing import Listener, hear
+from askd_bench.evaluation.inputs import Inputs, folder_fingerprint, resolve_inputs
 from askd_bench.evaluation.memory import peak_memory_bytes
-from askd_bench.evaluation.plan import Batch, Plan
+from askd_bench.evaluation.plan import Plan
+from askd_bench.evaluation.profile import Profile
 from askd_bench.evaluation.progress import Progress, Silent
 from askd_bench.evaluation.render import SEED_RULE
-from askd_bench.evaluation.workers import Prepared, Preparer, default_workers, prepare_all
+from askd_bench.evaluation.workers import Preparer, default_workers
 from askd_bench.models.base import Transcriber
 from askd_bench.models.load import load_transcriber
 from askd_bench.models.names import DEFAULT_MODEL
 from askd_bench.results import SCHEMA_VERSION, Result, RowStore, signature_of
-from askd_bench.suites import Condition
 from askd_bench.text import DEFAULT_NORMALISER, normaliser
-from askd_bench.types import SAMPLING_RATE, Row, Split, Transcription
+from askd_bench.types import Split
 
 _RECORDED_PACKAGES = ("askd-bench", "av", "numpy", "scipy", "soundfile", "soxr", "tokenizers", "torch", "transformers")
 
 
 @dataclass(frozen=True, slots=True)
 class CorpusResult:
-    """What a run left for one corpus: the directory and its summary."""
+    """What a run left of one model on one corpus: the directory and its summary."""
 
+    model: str
     corpus: str
     path: Path
     summary: dict[str, Any]
@@ -42,7 +42,7 @@ class CorpusResult:
 
 def run(
     suite: str = "noisy",
-    model: str = DEFAULT_MODEL,
+    model: str | Sequence[str] = DEFAULT_MODEL,
     *,
     corpus: Sequence[str] | None = None,
     output: Path = Path("results"),
@@ -57,20 +57,23 @@ def run(
     language: str = "en",
     task: str = "transcribe",
     num_beams: int = 1,
+    trust_remote_code: bool = False,
     batch_size: int = 16,
     workers: int | None = None,
     normalizer: str = DEFAULT_NORMALISER,
     overwrite: bool = False,
     progress: Progress | None = None,
+    profile: Profile | None = None,
 ) -> list[CorpusResult]:
-    """Score a model under a suite's conditions; the command `askd-bench run` with the same names and defaults.
+    """Score models under a suite's conditions; the command `askd-bench run` with the same names and defaults.
 
     Interrupted runs go on where they stopped when called again with the same arguments. Worker processes are spawned: in a script, call
     this under `if __name__ == "__main__":`, or with `workers=0`.
 
     Args:
         suite: a bundled suite's name, or a TOML file.
-        model: a bundled checkpoint's name, a folder, or a Hub id (`owner/name@revision`).
+        model: see `load_transcriber`. Several hear each rendering in turn: it is made once, and so are the states of an encoder that they
+            share. The rows are those of separate runs.
         corpus: specs for `open_corpus`; None for the suite's own.
         output: results go to `<output>/<model>/<suite>-v<version>/<corpus>/`.
         conditions: ids, globs or `@subgrid`; None for the suite's default grid. The baseline always comes along.
@@ -78,114 +81,102 @@ def run(
         limit: utterances per corpus (a seeded sample, stratified by speaker); 0 for all; None for what the suite says.
         split: "test" is what is reported; its run also decodes clean "dev" speech, for temperature scaling. "dev" is for choosing settings.
         noise_dir: the user's noise recordings, for conditions with noise = "folder".
-        dtype, device, threads, language, task, num_beams: see `load_transcriber`.
+        dtype, device, threads, language, task, num_beams, trust_remote_code: see `models.options.Options`.
         batch_size: clips decoded together.
         workers: processes that render; None for one per four cores, 0 for none.
         normalizer: of the summary; rows keep raw text.
         overwrite: discard results of another run that are in the way.
         progress: told of every step.
+        profile: told where the time went.
 
     Returns:
-        one result for each corpus.
+        one result for each corpus and model, corpus by corpus.
 
     Raises:
         UserError: bad input, told in one line, before anything is written.
     """
-    progress = progress or Silent()
+    progress, profile = progress or Silent(), profile or Profile()
     _check(batch_size=batch_size, workers=workers)
     normaliser(normalizer)
     inputs = resolve_inputs(suite, corpus=corpus, conditions=conditions, full=full, limit=limit, split=split, noise_dir=noise_dir)
-    transcriber = load_transcriber(model, dtype=dtype, device=device, threads=threads, language=language, task=task, num_beams=num_beams)
-    plans = [
-        Plan(
-            conditions=inputs.conditions,
-            reported=selected.reported,
-            fitting=selected.fitting,
-            baseline=inputs.suite.baseline,
-            batch_size=batch_size,
-            window_s=transcriber.window_s,
+    options = {"dtype": dtype, "device": device, "threads": threads, "language": language, "task": task, "num_beams": num_beams}
+    with profile.measure("loading"):
+        transcribers = _load(model, say=progress.note, trust_remote_code=trust_remote_code, **options)
+    passes: list[tuple[Plan, list[Listener], Preparer]] = []
+    for selected in inputs.corpora:
+        for window_s in dict.fromkeys(one.window_s for one in transcribers):
+            alike = [one for one in transcribers if one.window_s == window_s]
+            plan = Plan(
+                conditions=inputs.conditions,
+                reported=selected.reported,
+                fitting=selected.fitting,
+                baseline=inputs.suite.baseline,
+                batch_size=batch_size,
+                window_s=window_s,
+            )
+            passes.append((plan, *_listeners(inputs, plan, alike, Path(output), overwrite=overwrite)))
+    results = []
+    with ExitStack() as open_stores:
+        for _, listeners, _ in passes:  # all were found free before the first is touched
+            for listener in listeners:
+                listener.store.prepare()
+                open_stores.enter_context(listener.store)
+        for plan, listeners, preparer in passes:
+            hear(
+                plan,
+                listeners,
+                preparer,
+                workers=default_workers() if workers is None else workers,
+                progress=progress,
+                profile=profile,
+            )
+            for listener in listeners:
+                listener.store.close()
+                # the peak is the process's, and no model's where there are several
+                peak = peak_memory_bytes() if listener.warm and len(transcribers) == 1 else None
+                result = Result.open(listener.store.path)
+                with profile.measure("summarising"):
+                    summary = result.write_summary(normalizer, peak_memory_bytes=peak)
+                results.append(CorpusResult(listener.transcriber.card.id, plan.reported.name, result.path, summary, result.signature()))
+    return results
+
+
+def _load(model: str | Sequence[str], **options: Any) -> list[Transcriber]:
+    models = [model] if isinstance(model, str) else list(model)
+    if not models:
+        raise UserError("model: none is given (allowed: one or more)")
+    transcribers = [load_transcriber(one, **options) for one in models]
+    names = [one.card.id for one in transcribers]
+    twice = next((name for name in names if names.count(name) > 1), None)
+    if twice:
+        raise UserError(f"model: two of {', '.join(models)} are called {twice!r} (allowed: different names, since results go by name)")
+    return transcribers
+
+
+def _listeners(
+    inputs: Inputs, plan: Plan, transcribers: Sequence[Transcriber], output: Path, *, overwrite: bool
+) -> tuple[list[Listener], Preparer]:
+    """Return the models with their stores, and the preparer with each different front end once."""
+    frontends = {pickle.dumps(one.frontend): one.frontend for one in transcribers}
+    numbers = {key: number for number, key in enumerate(frontends)}
+    listeners = [
+        Listener(
+            transcriber=one,
+            store=RowStore(
+                output / one.card.id / inputs.suite.label / plan.reported.name, _signature(inputs, plan, one), overwrite=overwrite
+            ),
+            frontend=numbers[pickle.dumps(one.frontend)],
         )
-        for selected in inputs.corpora
+        for one in transcribers
     ]
     preparer = Preparer(
         suite=inputs.suite.name,
         version=inputs.suite.version,
         talkers=tuple(inputs.talkers),
-        noise_dir=noise_dir,
-        frontend=transcriber.frontend,
+        noise_dir=inputs.noise_dir,
+        frontends=tuple(frontends.values()),
     )
-    stores = []
-    for plan in plans:
-        path = Path(output) / transcriber.card.id / inputs.suite.label / plan.reported.name
-        stores.append(RowStore(path, _signature(inputs, plan, transcriber), overwrite=overwrite))
-    for store in stores:  # all were found free before the first is touched
-        store.prepare()
-    results = []
-    for plan, store in zip(plans, stores, strict=True):
-        decoded = _evaluate(plan, store, preparer, transcriber, default_workers() if workers is None else workers, progress)
-        result = Result.open(store.path)
-        summary = result.write_summary(normalizer, peak_memory_bytes=peak_memory_bytes() if decoded else None)
-        results.append(CorpusResult(plan.reported.name, store.path, summary, result.signature()))
-    return results
-
-
-def _evaluate(plan: Plan, store: RowStore, preparer: Preparer, transcriber: Transcriber, workers: int, progress: Progress) -> bool:
-    """Do what is left of the plan; return whether anything was decoded."""
-    fitting = count(plan.fitting) if plan.fitting else 0
-    progress.start(plan.reported.name, [c.id for c in plan.conditions], count(plan.reported), fitting)
-    with store:
-        done = store.keep_whole_batches(batch.keys for batch in plan)
-        batches = iter(plan)
-        for batch in itertools.islice(batches, done):
-            progress.advance(batch.condition.id, len(batch.utterances), kept=True)
-        warm = False
-        for batch, prepared in prepare_all(preparer, batches, workers=workers):
-            if not warm:  # the first forward pass allocates and compiles; it is no measure of speed
-                transcriber.transcribe([preparer.frontend(np.zeros(SAMPLING_RATE, np.float32))])
-                warm = True
-            store.append(_transcribe(batch, prepared, transcriber))
-            progress.advance(batch.condition.id, len(batch.utterances), kept=False)
-    return warm
-
-
-def _transcribe(batch: Batch, prepared: Sequence[Prepared], transcriber: Transcriber) -> list[Row]:
-    usable = [item.features for item in prepared if item.features is not None]
-    start = time.perf_counter()
-    transcriptions = iter(transcriber.transcribe(usable) if usable else ())
-    decode_s = (time.perf_counter() - start) / max(1, len(usable))
-    return [
-        _row(batch.condition, item, next(transcriptions) if item.features is not None else None, len(usable), decode_s) for item in prepared
-    ]
-
-
-def _row(condition: Condition, item: Prepared, transcription: Transcription | None, batch: int, decode_s: float) -> Row:
-    utterance = item.utterance
-    common: dict[str, Any] = {
-        "condition": condition.id,
-        "utterance": utterance.id,
-        "reference": utterance.reference,
-        "duration_s": item.duration_s,
-        "speaker": utterance.speaker,
-        "group": utterance.group,
-        "split": utterance.split,
-        "realised": item.realised,
-        "audio_sha256": item.audio_sha256,
-        "error": item.error,
-    }
-    if transcription is None:
-        return Row(hypothesis=None, batch=0, **common)
-    return Row(
-        hypothesis=transcription.text,
-        words=transcription.words,
-        word_tokens=transcription.word_tokens,
-        token_logprobs=transcription.token_logprobs,
-        token_entropies=transcription.token_entropies,
-        tempered_logprobs=transcription.tempered_logprobs,
-        long_form=transcription.long_form,
-        batch=batch,
-        decode_s=decode_s,
-        **common,
-    )
+    return listeners, preparer
 
 
 def _signature(inputs: Inputs, plan: Plan, transcriber: Transcriber) -> dict[str, Any]:

@@ -28,10 +28,10 @@ _AHEAD = 2
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Prepared:
-    """One utterance ready for the model, or the reason why there is none (`error`, and no features)."""
+    """One utterance ready for the models, with the features of each front end; or the reason why there are none (`error`)."""
 
     utterance: Utterance
-    features: NDArray[np.float32] | None
+    features: Sequence[NDArray[np.float32]] | None
     duration_s: float
     audio_sha256: str | None
     realised: Realised
@@ -46,7 +46,7 @@ class Preparer:
     version: int
     talkers: Sequence[Utterance]
     noise_dir: Path | None
-    frontend: Frontend
+    frontends: Sequence[Frontend]
 
     def __call__(self, batch: Batch) -> list[Prepared]:
         """Render and featurise a batch; an utterance whose audio cannot be read becomes an error, the others go on."""
@@ -67,7 +67,7 @@ class Preparer:
             )
         return Prepared(
             utterance=utterance,
-            features=self.frontend(rendered.samples),
+            features=[frontend(rendered.samples) for frontend in self.frontends],
             duration_s=len(rendered.samples) / SAMPLING_RATE,
             audio_sha256=rendered.sha256,
             realised=rendered.realised,

@@ -2,12 +2,12 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 
-from askd_bench.types import Samples, Transcription
+from askd_bench.types import Failure, Samples, Transcription
 
 Features = NDArray[np.float32]
 """What one utterance looks like to the model, e.g. a log-mel spectrogram, shape (num_mels, num_frames)."""
@@ -60,5 +60,23 @@ class Transcriber(Protocol):
     def frontend(self) -> Frontend:
         """What the workers are to make of audio."""
 
-    def transcribe(self, features: Sequence[Features]) -> list[Transcription]:
-        """Return one transcription for each array of features, in order, decoded as one batch."""
+    def transcribe(self, features: Sequence[Features]) -> Sequence[Transcription | Failure]:
+        """Return one transcription for each array of features, in order, decoded as one batch; a `Failure` where there can be none."""
+
+
+@runtime_checkable
+class SharesEncoder(Protocol):
+    """A transcriber whose encoder other models may have too: they are then served by one pass of it.
+
+    `transcribe(features)` is `decode(encode(features))`. Models with equal `encoder_key` give equal states, bit for bit; None shares none.
+    """
+
+    @property
+    def encoder_key(self) -> str | None:
+        """What the encoder's states depend on beside the audio."""
+
+    def encode(self, features: Sequence[Features]) -> Any:
+        """Return what `decode` needs of a batch."""
+
+    def decode(self, encoded: Any) -> Sequence[Transcription | Failure]:
+        """Return one transcription for each utterance of an encoded batch."""

@@ -1,7 +1,9 @@
 """The Whisper family on transformers: OpenAI's, Distil-Whisper, turbo, fine-tuned and merged checkpoints, any window length."""
 
+import hashlib
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -11,11 +13,54 @@ from transformers.models.whisper.tokenization_whisper import LANGUAGES
 
 from askd_bench.errors import UserError
 from askd_bench.models.base import Features, ModelCard
+from askd_bench.models.checkpoint import Checkpoint, weights_sha256
 from askd_bench.models.confidence import TEMPERATURES, TokenConfidences, append, score_choice
+from askd_bench.models.devices import set_up
 from askd_bench.models.greedy import GreedySettings, decode_greedily
 from askd_bench.models.log_mel import LogMel
+from askd_bench.models.options import Options
+from askd_bench.models.size import whisper_macs_per_second
 from askd_bench.models.words import group_into_words
 from askd_bench.types import SAMPLING_RATE, Transcription
+
+
+def load(checkpoint: Checkpoint, options: Options) -> "WhisperTranscriber":
+    """Load a Whisper checkpoint.
+
+    Raises:
+        UserError: its parts cannot be read or do not fit each other.
+    """
+    device, dtype = set_up(options)
+    model = checkpoint.load_weights(WhisperForConditionalGeneration)
+    tokenizer, extractor = checkpoint.load_part(WhisperTokenizer), checkpoint.load_part(WhisperFeatureExtractor)
+    config = checkpoint.config
+    if extractor.feature_size != config.num_mel_bins or extractor.sampling_rate != SAMPLING_RATE:
+        raise UserError(
+            f"model: {checkpoint.argument!r} has a feature extractor of {extractor.feature_size} mel bands at {extractor.sampling_rate} Hz "
+            f"(allowed: {config.num_mel_bins}, as its weights expect, at {SAMPLING_RATE} Hz)"
+        )
+    card = checkpoint.card(
+        model,
+        dtype=dtype,
+        device=device,
+        macs=whisper_macs_per_second(config, hop_length=extractor.hop_length),
+        language=options.language,
+        task=options.task,
+        num_beams=options.num_beams,
+        temperature=0.0,
+        timestamps=False,
+    )
+    model = model.to(device=device, dtype=dtype).eval()
+    return WhisperTranscriber(model, tokenizer, extractor, card, language=options.language, task=options.task, num_beams=options.num_beams)
+
+
+@dataclass(frozen=True, slots=True)
+class Encoded:
+    """A batch after the encoder: its spectrograms, which of them fit the window, and the encoder's states of those (None with beams)."""
+
+    features: Sequence[Features]
+    fitting: tuple[int, ...]
+    states: torch.Tensor | None
 
 
 class WhisperTranscriber:
@@ -49,6 +94,7 @@ class WhisperTranscriber:
             hop_length=extractor.hop_length,
             window_samples=window_frames * extractor.hop_length,
         )
+        self.encoder_key = _encoder_key(model, card, self.frontend) if num_beams == 1 else None
         self._model, self._tokenizer, self._num_beams = model, tokenizer, num_beams
         self._window_frames = window_frames
         self._generation, self._language_and_task = _generation_config(model, tokenizer, language, task)
@@ -62,24 +108,38 @@ class WhisperTranscriber:
 
     def transcribe(self, features: Sequence[Features]) -> list[Transcription]:
         """Return one transcription for each spectrogram; see `Transcriber`."""
-        fitting = [i for i, feature in enumerate(features) if feature.shape[1] <= self._window_frames]
-        results: dict[int, Transcription] = {}
-        if fitting:
-            batch = torch.from_numpy(np.stack([features[i] for i in fitting]))
-            results.update(zip(fitting, self._transcribe_short(batch), strict=True))
-        for i, feature in enumerate(features):
-            if i not in results:
-                results[i] = self._transcribe_long(torch.from_numpy(feature)[None])
-        return [results[i] for i in range(len(features))]
+        return self.decode(self.encode(features))
 
     @torch.inference_mode()
-    def _transcribe_short(self, batch: torch.Tensor) -> list[Transcription]:
-        batch = batch.to(self._model.device, self._model.dtype)
-        if self._num_beams > 1:
-            sequences = self._generate(batch, num_beams=self._num_beams)
-            return [Transcription(text=self._text([t for t in row if t < self._settings.end])) for row in sequences.tolist()]
-        encoder_states = self._model.model.encoder(batch).last_hidden_state
-        return [self._transcription(record) for record in decode_greedily(self._model, encoder_states, self._settings)]
+    def encode(self, features: Sequence[Features]) -> Encoded:
+        """Run the encoder over the spectrograms that fit the window; see `SharesEncoder`."""
+        fitting = tuple(i for i, feature in enumerate(features) if feature.shape[1] <= self._window_frames)
+        if not fitting or self._num_beams > 1:
+            return Encoded(features, fitting, None)
+        return Encoded(features, fitting, self._model.model.encoder(self._batch(features, fitting)).last_hidden_state)
+
+    @torch.inference_mode()
+    def decode(self, encoded: Encoded) -> list[Transcription]:
+        """Return one transcription for each spectrogram of an encoded batch."""
+        results: dict[int, Transcription] = {}
+        if encoded.states is not None:
+            records = decode_greedily(self._model, encoded.states, self._settings)
+            results.update(zip(encoded.fitting, map(self._transcription, records), strict=True))
+        elif encoded.fitting:
+            sequences = self._generate(self._batch(encoded.features, encoded.fitting), num_beams=self._num_beams)
+            texts = [self._text([token for token in row if token < self._settings.end]) for row in sequences.tolist()]
+            results.update(zip(encoded.fitting, (Transcription(text=text) for text in texts), strict=True))
+        for i, feature in enumerate(encoded.features):
+            if i not in results:
+                results[i] = self._transcribe_long(torch.from_numpy(feature)[None])
+        return [results[i] for i in range(len(encoded.features))]
+
+    def _batch(self, features: Sequence[Features], chosen: Sequence[int]) -> torch.Tensor:
+        """Return spectrograms as one tensor on the device; on a GPU the copy overlaps with what it is computing."""
+        batch = torch.from_numpy(np.stack([features[i] for i in chosen]))
+        if self._model.device.type == "cuda":
+            batch = batch.pin_memory()
+        return batch.to(self._model.device, non_blocking=True).to(self._model.dtype)
 
     @torch.inference_mode()
     def _transcribe_long(self, features: torch.Tensor) -> Transcription:
@@ -159,6 +219,16 @@ class _Recorder(LogitsProcessor):  # type: ignore[misc]  # transformers is untyp
                 if token < end:  # neither a timestamp nor another special token
                     append(selected, token, [window.logprobs[i], window.entropies[i], *window.tempered[i]])
         return selected
+
+
+def _encoder_key(model: WhisperForConditionalGeneration, card: ModelCard, frontend: LogMel) -> str:
+    """Return the same digest for models whose encoder gives the same states, bit for bit."""
+    filters = hashlib.sha256(frontend.mel_filters.tobytes()).hexdigest()
+    settings = (card.dtype, card.device, card.threads, filters, frontend.n_fft, frontend.hop_length, frontend.window_samples)
+    structure = sorted((name, value) for name, value in model.config.to_dict().items() if name.startswith("encoder_"))
+    return hashlib.sha256(
+        repr((weights_sha256(model.model.encoder), settings, structure, model.config.activation_function)).encode()
+    ).hexdigest()
 
 
 def _known_id(tokenizer: WhisperTokenizer, token: str) -> int | None:

@@ -1,0 +1,90 @@
+"""One batch through several models: equal encoders run once, and a batch that is too large for memory is halved."""
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from askd_bench.models.base import Features, SharesEncoder, Transcriber
+from askd_bench.models.memory import is_out_of_memory
+from askd_bench.types import Failure, Transcription
+
+
+@dataclass(frozen=True, slots=True)
+class Decoded:
+    """One utterance's transcription, its share of the time its batch took (seconds), and how many were really decoded together."""
+
+    transcription: Transcription | Failure
+    decode_s: float
+    batch: int
+
+
+@dataclass(slots=True)
+class Ensemble:
+    """Models that hear the same batches.
+
+    Models with equal `encoder_key` share one pass of the encoder. Each is charged for the whole of it, so that its timings are those of a
+    run of its own.
+
+    Attributes:
+        say: told when a batch had to be halved.
+    """
+
+    say: Callable[[str], None]
+    _largest: dict[int, int] = field(default_factory=dict)
+
+    def transcribe(self, transcribers: Sequence[Transcriber], features: Sequence[Sequence[Features]]) -> list[list[Decoded]]:
+        """Return for each model what it makes of the batch.
+
+        Args:
+            transcribers: the models.
+            features: for each of them, those of all utterances.
+        """
+        encoded: dict[str, tuple[Any, float]] = {}
+        return [self._one(*pair, encoded) for pair in zip(transcribers, features, strict=True)]
+
+    def _one(self, transcriber: Transcriber, features: Sequence[Features], encoded: dict[str, tuple[Any, float]]) -> list[Decoded]:
+        key = transcriber.encoder_key if isinstance(transcriber, SharesEncoder) else None
+        if not features:
+            return []
+        if key is None or len(features) > self._largest.get(id(transcriber), len(features)):
+            return self._in_halves(transcriber, features)
+        assert isinstance(transcriber, SharesEncoder)
+        try:
+            if key not in encoded:
+                started = time.perf_counter()
+                states = transcriber.encode(features)
+                encoded[key] = states, time.perf_counter() - started
+            states, encoder_s = encoded[key]
+            started = time.perf_counter()
+            transcriptions = transcriber.decode(states)
+            return _shared_out(transcriptions, encoder_s + time.perf_counter() - started)
+        except Exception as error:
+            self._shrink(transcriber, len(features), error)
+        return self._in_halves(transcriber, features)
+
+    def _in_halves(self, transcriber: Transcriber, features: Sequence[Features]) -> list[Decoded]:
+        """Decode in pieces no larger than what memory has been found to hold."""
+        decoded: list[Decoded] = []
+        while len(decoded) < len(features):
+            size = self._largest.get(id(transcriber), len(features))
+            piece = features[len(decoded) : len(decoded) + size]
+            started = time.perf_counter()
+            try:
+                transcriptions = transcriber.transcribe(piece)
+            except Exception as error:
+                self._shrink(transcriber, len(piece), error)
+                continue
+            decoded += _shared_out(transcriptions, time.perf_counter() - started)
+        return decoded
+
+    def _shrink(self, transcriber: Transcriber, size: int, error: Exception) -> None:
+        """Remember that a batch was too large, or raise the error if that is not what it says or nothing is left to halve."""
+        if size == 1 or not is_out_of_memory(error):
+            raise error
+        self._largest[id(transcriber)] = size // 2
+        self.say(f"{transcriber.card.id}: {size} utterances together are too much for memory; going on with {size // 2}")
+
+
+def _shared_out(transcriptions: Sequence[Transcription | Failure], seconds: float) -> list[Decoded]:
+    return [Decoded(one, seconds / len(transcriptions), len(transcriptions)) for one in transcriptions]

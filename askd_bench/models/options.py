@@ -1,0 +1,50 @@
+"""How a model is to be run: the options that all adapters share, checked once."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from askd_bench.errors import UserError, unknown_name
+
+DTYPES = ("auto", "float32", "bfloat16", "float16")
+TASKS = ("transcribe", "translate")
+
+
+def _silent(message: str) -> None:
+    pass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """What a user may ask of a model's runtime; an adapter refuses what its runtime cannot do.
+
+    Attributes:
+        dtype: of the computation: "float32", "bfloat16", "float16", or "auto" (see `devices.choose_dtype`).
+        device: "cpu", "cuda", "cuda:1", "mps", or "auto": the GPU where there is one.
+        threads: of the CPU; None for all cores.
+        language: two-letter code; English-only checkpoints allow "en" alone.
+        task: "transcribe" or "translate".
+        num_beams: 1 is greedy.
+        trust_remote_code: run code that comes with a checkpoint; a Hub id then needs a pinned revision.
+        say: told what "auto" chose and why.
+
+    Raises:
+        UserError: one is out of range.
+    """
+
+    dtype: str = "auto"
+    device: str = "auto"
+    threads: int | None = None
+    language: str = "en"
+    task: str = "transcribe"
+    num_beams: int = 1
+    trust_remote_code: bool = False
+    say: Callable[[str], None] = _silent
+
+    def __post_init__(self) -> None:
+        if self.dtype not in DTYPES:
+            raise unknown_name("dtype", self.dtype, DTYPES)
+        for option, value in (("num_beams", self.num_beams), ("threads", self.threads)):
+            if value is not None and value < 1:
+                raise UserError(f"{option}: {value} is out of range (allowed: 1 or more)")
+        if self.task not in TASKS:
+            raise unknown_name("task", self.task, TASKS)

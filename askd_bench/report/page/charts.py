@@ -1,0 +1,169 @@
+"""What a figure shows, apart from how it is drawn: series of points with intervals. Drawing and data table are both made of this."""
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+Kind = Literal["severity", "curve", "reliability", "dots", "bars", "trade-off"]
+
+LONG_LABEL = 34
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Point:
+    """One point.
+
+    Attributes:
+        x: a number, or the name of a category.
+        y: the value; points without one are not drawn.
+        low, high: its 95 % interval, None where there is none.
+        n: how many items it rests on, None where that is no single number.
+        mark: a second value beside it, for bars: drawn as a line across.
+    """
+
+    x: float | str
+    y: float
+    low: float | None = None
+    high: float | None = None
+    n: int | None = None
+    mark: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Series:
+    """Points of one model (or family of conditions); `style` numbers its look, `detail` follows its name in the legend."""
+
+    label: str
+    style: int
+    points: tuple[Point, ...]
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Chart:
+    """One figure.
+
+    Attributes:
+        name: of its files, and unique in the page.
+        title, caption: plain text; the caption says what the intervals and axes are.
+        kind: how it is drawn.
+        x_label, y_label: with units.
+        series: what is drawn, in the legend's order.
+        categories: of the x axis ("severity") or down the y axis ("dots", "bars"), in order.
+        apart: the first category is drawn apart from the others.
+        extent: least and largest value of the value axis over all figures that are to be compared; None for this figure's own.
+        value: what y is called in the data table. mark: what `Point.mark` is; "" where no point has one.
+    """
+
+    name: str
+    title: str
+    caption: str
+    kind: Kind
+    x_label: str
+    y_label: str
+    series: tuple[Series, ...]
+    categories: tuple[str, ...] = ()
+    apart: bool = False
+    extent: tuple[float, float] | None = None
+    value: str = "value"
+    mark: str = ""
+
+    @property
+    def range(self) -> tuple[float, float]:
+        """The least and the largest value to be shown."""
+        return self.extent or extent_of(self.series)
+
+    @property
+    def logarithmic(self) -> bool:
+        """Whether the value axis is logarithmic above 1: rates in percent that reach far beyond 100 would flatten the others."""
+        return self.kind in ("severity", "dots", "trade-off") and self.range[1] > LINEAR_UP_TO
+
+    @property
+    def description(self) -> str:
+        """One sentence a series, for those who do not see the figure."""
+        return " ".join(f"{series.label}: {_path(series)}." for series in self.series if series.points)
+
+
+LINEAR_UP_TO = 120.0
+"""Largest value, in percent, that a linear axis is used for."""
+
+LOGARITHMIC_NOTE = "The axis is logarithmic above 1 %, because rates beyond 100 % would flatten all others."
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A figure's data: headings and rows of text, for those who want numbers."""
+
+    headings: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...] = field(default=())
+
+
+def table_of(chart: Chart) -> Table:
+    """Return the data table of a figure: exactly the points that are drawn."""
+    points = [(series.label, point) for series in chart.series for point in series.points]
+    optional: list[tuple[str, Any]] = [
+        ("95 % interval", lambda p: "–" if p.low is None or p.high is None else f"{_short(p.low)} to {_short(p.high)}"),
+        ("n", lambda p: "–" if p.n is None else str(p.n)),
+        (chart.mark, lambda p: "–" if p.mark is None else _short(p.mark)),
+    ]
+    has = [
+        any(p.low is not None for _, p in points),
+        any(p.n is not None for _, p in points),
+        any(p.mark is not None for _, p in points),
+    ]
+    columns = [column for column, wanted in zip(optional, has, strict=True) if wanted]
+    x_name = chart.y_label if chart.kind in ("dots", "bars") else chart.x_label
+    return Table(
+        ("series", x_name, chart.value, *(name for name, _ in columns)),
+        tuple((label, _short(p.x), _short(p.y), *(text(p) for _, text in columns)) for label, p in points),
+    )
+
+
+def extent_of(series: Iterable[Series]) -> tuple[float, float]:
+    """Return the least and the largest of all values and interval ends; (0, 1) where there are none."""
+    ends = [end for one in series for p in one.points for end in (p.low, p.y, p.high, p.mark) if end is not None]
+    return (min(ends), max(ends)) if ends else (0.0, 1.0)
+
+
+def point_of(x: float | str, estimate: Mapping[str, Any] | None, factor: float = 1.0) -> Point | None:
+    """Return an estimate of a summary as a point, None where it has no value."""
+    if estimate is None or estimate["value"] is None:
+        return None
+    low, high = (None if estimate[end] is None else factor * estimate[end] for end in ("low", "high"))
+    return Point(x=x, y=factor * estimate["value"], low=low, high=high, n=estimate["n"])
+
+
+def points_of(points: Iterable[Point | None]) -> tuple[Point, ...]:
+    """Return those that are there."""
+    return tuple(point for point in points if point is not None)
+
+
+def slug(*parts: str) -> str:
+    """Return a name fit for files and for ids of a page.
+
+    >>> slug("noisy-v1", "my corpus", "WER")
+    'noisy-v1-my-corpus-WER'
+    """
+    return re.sub(r"[^A-Za-z0-9.]+", "-", "-".join(parts)).strip("-.") or "figure"
+
+
+def shortened(text: str, length: int = LONG_LABEL) -> str:
+    """Return a label cut in its middle to at most `length` characters, without control characters, which no SVG can hold."""
+    printable = "".join(character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in text)
+    half = (length - 1) // 2
+    return printable if len(printable) <= length else f"{printable[: length - 1 - half]}…{printable[len(printable) - half :]}"
+
+
+def _path(series: Series) -> str:
+    points: Sequence[Point] = series.points
+    shown = [points[0], max(points, key=lambda p: p.y), points[-1]] if len(points) > 3 else list(points)
+    words = [f"{_short(p.y)} at {_short(p.x)}" for p in dict.fromkeys(shown)]
+    return ", ".join(words) + (f" (largest and ends of {len(points)} points)" if len(points) > 3 else "")
+
+
+def _short(value: float | str) -> str:
+    if isinstance(value, str):
+        return value
+    digits = 0 if abs(value) >= 1000 else 1 if abs(value) >= 10 else 2 if abs(value) >= 1 else 3
+    return f"{value:.{digits}f}"
