@@ -44,13 +44,23 @@ def rank_systems(aligned: Aligned, names: Sequence[str], *, alpha: float = ALPHA
     words = int((aligned.reference_words * used).sum())
     if not words:
         raise UserError("aligned: no reference words that every system transcribed; at least one is needed")
-    n = len(names)
+    rates = [int((aligned.errors(k) * used).sum()) / words for k in range(len(names))]
+    return ranking_groups(names, rates, pairwise_p(aligned), alpha=alpha)
+
+
+def pairwise_p(aligned: Aligned) -> Array:
+    """Return MAPSSWE's p-value of every pair of systems over the utterances all of them transcribed, Holm-adjusted over the pairs.
+
+    Returns:
+        float64, shape (num_systems, num_systems), symmetric; 1 where there is no test, as for two systems with equal errors everywhere.
+    """
+    n = len(aligned.systems)
     pairs = [(i, j) for i in range(n) for j in range(i + 1, n)]
-    adjusted = holm([mapsswe(aligned, a=i, b=j, keep=used).p for i, j in pairs])
+    adjusted = holm([mapsswe(aligned, a=i, b=j, keep=aligned.done).p for i, j in pairs])
     p_values = np.ones((n, n))
     for (i, j), p in zip(pairs, adjusted, strict=True):
         p_values[i, j] = p_values[j, i] = 1.0 if p is None else p
-    return ranking_groups(names, [int((aligned.errors(k) * used).sum()) / words for k in range(n)], p_values, alpha=alpha)
+    return p_values
 
 
 def ranking_groups(names: Sequence[str], error_rates: Sequence[float], p_values: Array, *, alpha: float = ALPHA) -> list[Rank]:
