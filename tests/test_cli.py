@@ -80,7 +80,7 @@ WRONG = {
     "normaliser": (["--normalizer", "wisper-english"], ["'wisper-english' is unknown; did you mean 'whisper-english'"]),
     "unknown option": (["--sute", "noisy"], ["No such option", "--sute"]),
     "output that is a file": (["--output", "a-file"], ["output: 'a-file/", "cannot be written"]),
-    "checkpoint that is no speech model": (["--model", "tiny-bert"], ["model: 'tiny-bert' is a 'bert' checkpoint", "allowed: whisper"]),
+    "checkpoint that is no speech model": (["--model", "tiny-bert"], ["model: 'tiny-bert' is a 'bert' checkpoint", "allowed: speech"]),
     "folder without a checkpoint": (["--model", "folder"], ["model: 'folder' has no readable configuration"]),
     "corrupt weights": (["--model", "corrupt"], ["model: 'corrupt' cannot be loaded"]),
     "a file for a checkpoint": (["--model", "a-file"], ["model: 'a-file' is a file"]),

@@ -42,7 +42,7 @@ class CorpusResult:
 
 def run(
     suite: str = "noisy",
-    model: str | Sequence[str] = DEFAULT_MODEL,
+    model: str | Sequence[str] = (DEFAULT_MODEL,),
     *,
     corpus: Sequence[str] | None = None,
     output: Path = Path("results"),
@@ -100,8 +100,9 @@ def run(
     normaliser(normalizer)
     inputs = resolve_inputs(suite, corpus=corpus, conditions=conditions, full=full, limit=limit, split=split, noise_dir=noise_dir)
     options = {"dtype": dtype, "device": device, "threads": threads, "language": language, "task": task, "num_beams": num_beams}
+    notes: list[str] = []
     with profile.measure("loading"):
-        transcribers = _load(model, say=progress.note, trust_remote_code=trust_remote_code, **options)
+        transcribers = _load(model, say=notes.append, trust_remote_code=trust_remote_code, **options)
     passes: list[tuple[Plan, list[Listener], Preparer]] = []
     for selected in inputs.corpora:
         for window_s in dict.fromkeys(one.window_s for one in transcribers):
@@ -121,6 +122,8 @@ def run(
             for listener in listeners:
                 listener.store.prepare()
                 open_stores.enter_context(listener.store)
+        for note in notes:  # bad input is one line, so that all else waits until there is none
+            progress.note(note)
         for plan, listeners, preparer in passes:
             hear(
                 plan,

@@ -48,14 +48,19 @@ def has_amx() -> bool:
 
 
 def set_up(options: Options) -> tuple[torch.device, torch.dtype]:
-    """Set torch's threads, choose device and dtype, and say what "auto" came to.
+    """Set torch's threads, and choose device and dtype.
 
     Raises:
         UserError: there is no such device.
     """
     torch.set_num_threads(options.threads or os.cpu_count() or 1)
     device = choose_device(options.device)
-    dtype, reason = choose_dtype(options.dtype, device)
+    return device, choose_dtype(options.dtype, device)[0]
+
+
+def say_dtype(options: Options) -> None:
+    """Tell what "auto" came to, and why."""
     if options.dtype == "auto":
+        device = choose_device(options.device)
+        dtype, reason = choose_dtype(options.dtype, device)
         options.say(f"dtype auto: {str(dtype).removeprefix('torch.')} on {device.type}; {reason}")
-    return device, dtype

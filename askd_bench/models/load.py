@@ -9,6 +9,7 @@ from transformers import MODEL_FOR_CTC_MAPPING, MODEL_FOR_SPEECH_SEQ_2_SEQ_MAPPI
 from askd_bench.errors import UserError
 from askd_bench.models.base import Transcriber
 from askd_bench.models.checkpoint import Checkpoint, open_checkpoint
+from askd_bench.models.devices import say_dtype
 from askd_bench.models.options import Options
 
 RUNTIMES = {
@@ -39,7 +40,9 @@ def load_transcriber(model: str, **options: Any) -> Transcriber:
         load: Callable[[str, Options], Transcriber] = import_module(RUNTIMES[prefix]).load
         return load(model, settings)
     checkpoint = open_checkpoint(model, trust_remote_code=settings.trust_remote_code)
-    return _adapter(checkpoint)(checkpoint, settings)
+    transcriber = _adapter(checkpoint)(checkpoint, settings)
+    say_dtype(settings)
+    return transcriber
 
 
 def _adapter(checkpoint: Checkpoint) -> Callable[[Checkpoint, Options], Transcriber]:
