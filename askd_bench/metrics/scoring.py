@@ -1,5 +1,6 @@
 """One pass over rows: each utterance is normalised and aligned once; numbers are all that is kept."""
 
+import itertools
 import math
 import re
 import zlib
@@ -28,6 +29,7 @@ LOOP_ORDER = 5
 """Length in words of the n-grams whose repetition counts as a loop, as in Distil-Whisper's 5-gram duplicates."""
 
 _BRACKETED = re.compile(r"\[[^\]]*\]|\([^)]*\)|<[^>]*>|\*[^*]+\*|♪[^♪]*♪?")
+_PACKED_AT = 4096
 _WORD_EDGES = ".,!?;:…\"'“”‘’-"
 
 
@@ -50,31 +52,44 @@ def score(rows: Iterable[Row], *, normalizer: str = DEFAULT_NORMALISER, aggregat
 
 
 class _Items:
-    """Grows a `Ragged`, eight bytes a number."""
+    """Grows a `Ragged`: what is added is packed into arrays a few thousand utterances at a time, eight bytes a number."""
 
     def __init__(self) -> None:
-        self.utterance = array("q")
-        self.correct = array("b")
-        self.confidence = array("d")
-        self.tempered: dict[float, array[float]] = {}
+        self._pending: list[tuple[int, Sequence[bool], Confidences]] = []
+        self._packed: list[Ragged] = []
 
     def add(self, utterance: int, correct: Sequence[bool], confidences: Confidences) -> None:
-        before = len(self.correct)
-        self.utterance.extend([utterance] * len(correct))
-        self.correct.extend(correct)
-        self.confidence.frombytes(confidences.values[0].tobytes())
-        for temperature, values in zip(confidences.temperatures, confidences.values[1:], strict=True):
-            self.tempered.setdefault(temperature, array("d", [math.nan]) * before).frombytes(values.tobytes())
-        for known in self.tempered.values():
-            if len(known) < len(self.correct):
-                known.extend([math.nan] * (len(self.correct) - len(known)))
+        if self._pending and (len(self._pending) == _PACKED_AT or self._pending[-1][2].temperatures != confidences.temperatures):
+            self._pack()
+        self._pending.append((utterance, correct, confidences))
+
+    def _pack(self) -> None:
+        utterances, correct, confidences = zip(*self._pending, strict=True)
+        values = np.concatenate([one.values for one in confidences], axis=1)
+        self._packed.append(
+            Ragged(
+                np.repeat(np.array(utterances, np.int64), [len(one) for one in correct]),
+                np.fromiter(itertools.chain.from_iterable(correct), np.bool_),
+                values[0],
+                dict(zip(confidences[0].temperatures, values[1:], strict=True)),
+            )
+        )
+        self._pending = []
 
     def result(self) -> Ragged:
+        if self._pending:
+            self._pack()
+        if not self._packed:
+            return Ragged(np.zeros(0, np.int64), np.zeros(0, np.bool_), np.zeros(0), {})
+        temperatures = sorted({temperature for block in self._packed for temperature in block.tempered})
         return Ragged(
-            np.array(self.utterance, np.int64),
-            np.array(self.correct, np.bool_),
-            np.array(self.confidence, np.float64),
-            {t: np.array(values, np.float64) for t, values in sorted(self.tempered.items())},
+            np.concatenate([block.utterance for block in self._packed]),
+            np.concatenate([block.correct for block in self._packed]),
+            np.concatenate([block.confidence for block in self._packed]),
+            {
+                t: np.concatenate([block.tempered.get(t, np.full(len(block.correct), math.nan)) for block in self._packed])
+                for t in temperatures
+            },
         )
 
 
