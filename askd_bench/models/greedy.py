@@ -4,6 +4,7 @@ Rows that have ended leave the batch, and confidences are reduced step by step i
 """
 
 from dataclasses import dataclass
+from typing import Protocol
 
 import torch
 from transformers import WhisperForConditionalGeneration
@@ -23,11 +24,28 @@ class GreedySettings:
     max_length: int
 
 
+class StepDecoder(Protocol):
+    """A decoder over the encoder's states of a batch, with its caches, in any runtime."""
+
+    def logits(self, tokens: torch.Tensor) -> torch.Tensor:
+        """Return what follows.
+
+        Args:
+            tokens: int64, shape (batch, num_tokens), those that come after all tokens of earlier calls.
+
+        Returns:
+            float32, shape (batch, vocabulary), after the last of them; changed in place by the caller.
+        """
+
+    def keep(self, rows: list[int]) -> None:
+        """Go on with these rows of the batch alone."""
+
+
 @torch.inference_mode()
 def decode_greedily(
     model: WhisperForConditionalGeneration, encoder_states: torch.Tensor, settings: GreedySettings
 ) -> list[TokenConfidences]:
-    """Decode a batch greedily.
+    """Decode a batch greedily with a transformers model.
 
     Args:
         model: in eval mode.
@@ -37,18 +55,31 @@ def decode_greedily(
     Returns:
         one record an utterance, without prompt and end token.
     """
-    device = encoder_states.device
-    batch = encoder_states.shape[0]
+    return decode_steps(_TransformersDecoder(model, encoder_states), encoder_states.shape[0], settings, device=encoder_states.device)
+
+
+@torch.inference_mode()
+def decode_steps(
+    decoder: StepDecoder, batch: int, settings: GreedySettings, *, device: torch.device | str = "cpu"
+) -> list[TokenConfidences]:
+    """Decode a batch greedily, step by step.
+
+    Args:
+        decoder: at its start.
+        batch: utterances in it.
+        settings: see `GreedySettings`.
+        device: where the decoder's logits are, and its tokens are to be.
+
+    Returns:
+        one record an utterance, without prompt and end token.
+    """
     records = [TokenConfidences() for _ in range(batch)]
     alive = list(range(batch))
-    cache = EncoderDecoderCache(DynamicCache(), DynamicCache())
-    decoder, head = model.model.decoder, model.proj_out
     suppressed = torch.tensor(settings.suppressed, dtype=torch.long, device=device)
     suppressed_first = torch.tensor(settings.suppressed_first, dtype=torch.long, device=device)
     tokens = torch.tensor([settings.prompt] * batch, device=device)
     for step in range(settings.max_length - len(settings.prompt)):
-        states = decoder(input_ids=tokens, encoder_hidden_states=encoder_states, past_key_values=cache, use_cache=True).last_hidden_state
-        logits = head(states[:, -1]).float()
+        logits = decoder.logits(tokens)
         logits.index_fill_(1, suppressed, -torch.inf)
         if step == 0:
             logits.index_fill_(1, suppressed_first, -torch.inf)
@@ -62,9 +93,24 @@ def decode_greedily(
         if not staying:
             break
         if len(staying) < len(alive):
-            keep = torch.tensor(staying, device=device)
             alive = [alive[position] for position in staying]
-            cache.batch_select_indices(keep)
-            encoder_states, chosen = encoder_states[keep], chosen[keep]
+            decoder.keep(staying)
+            chosen = chosen[torch.tensor(staying, device=device)]
         tokens = chosen[:, None]
     return records
+
+
+class _TransformersDecoder:
+    def __init__(self, model: WhisperForConditionalGeneration, encoder_states: torch.Tensor) -> None:
+        self._decoder, self._head, self._encoder_states = model.model.decoder, model.proj_out, encoder_states
+        self._cache = EncoderDecoderCache(DynamicCache(), DynamicCache())
+
+    def logits(self, tokens: torch.Tensor) -> torch.Tensor:
+        outputs = self._decoder(input_ids=tokens, encoder_hidden_states=self._encoder_states, past_key_values=self._cache, use_cache=True)
+        logits: torch.Tensor = self._head(outputs.last_hidden_state[:, -1]).float()
+        return logits
+
+    def keep(self, rows: list[int]) -> None:
+        indices = torch.tensor(rows, device=self._encoder_states.device)
+        self._cache.batch_select_indices(indices)
+        self._encoder_states = self._encoder_states[indices]
