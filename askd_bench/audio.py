@@ -1,9 +1,10 @@
-"""Reads any recording as mono float32 at 16 kHz: soundfile first, PyAV for what it does not know, soxr to resample.
+"""Reads any recording as mono float32 at 16 kHz: soundfile first, PyAV for what it does not know, soxr to resample; hashes what is heard.
 
 Everything streams in blocks, so that a long stereo recording never stands in memory whole at its own rate. The result depends on the
 bytes alone: the same file gives the same samples, bit for bit.
 """
 
+import hashlib
 import io
 import re
 from collections.abc import Iterator
@@ -16,6 +17,7 @@ import av.error
 import numpy as np
 import soundfile
 import soxr
+from numpy.typing import NDArray
 
 from askd_bench.errors import AudioError
 from askd_bench.types import SAMPLING_RATE, Samples
@@ -86,6 +88,20 @@ def audio_duration_s(source: Path | bytes, *, name_hint: str = "") -> float | No
             return stream.duration_s
     except AudioError:
         return None
+
+
+def to_int16(samples: Samples) -> NDArray[np.int16]:
+    """Quantise samples to little-endian int16; beyond full scale they are clipped. Samples that were quantised before come back exactly.
+
+    >>> to_int16(np.array([-1.0, 0.25, 1.0], np.float32)).tolist()
+    [-32768, 8192, 32767]
+    """
+    return np.clip(np.round(samples * 32_768), -32_768, 32_767).astype("<i2")
+
+
+def audio_sha256(quantised: NDArray[np.int16]) -> str:
+    """Return the digest that a row carries as `audio_sha256`, of what `to_int16` returns."""
+    return hashlib.sha256(quantised.tobytes()).hexdigest()
 
 
 def _name(source: Path | bytes, name_hint: str) -> str:

@@ -2,9 +2,11 @@
 
 import os
 import sys
+import traceback
+from collections.abc import Sequence
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 from rich.box import SIMPLE
@@ -13,9 +15,6 @@ from rich.table import Table
 from askd_bench.errors import UserError
 from askd_bench.models.names import DEFAULT_MODEL
 from askd_bench.report.terminal import console
-
-if TYPE_CHECKING:
-    from askd_bench.evaluation.run import CorpusResult
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -82,6 +81,7 @@ def run(
     ] = False,
     batch_size: Annotated[int, typer.Option(help="Clips decoded together; halved where they are too many for memory.")] = 16,
     workers: Annotated[int | None, typer.Option(help="Processes that render audio; 0 for none. [default: one per four cores]")] = None,
+    shard: Annotated[str | None, typer.Option(help="i/n, e.g. 3/8: only that part of the work; `merge` joins all parts.")] = None,
     normalizer: Annotated[str, typer.Option(help="Text normaliser of the summary.")] = "whisper-english",
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Discard another run's results that are in the way.")] = False,
     profile: Annotated[bool, typer.Option("--profile", help="Show where the time went: the models' own passes, and the rest.")] = False,
@@ -112,16 +112,34 @@ def run(
             trust_remote_code=trust_remote_code,
             batch_size=batch_size,
             workers=workers,
+            shard=shard,
             normalizer=normalizer,
             overwrite=overwrite,
             progress=progress,
             profile=spent,
         )
-    _print_results(results, suite)
+    if shard is None:
+        _print_results([result.path for result in results], suite)
+    else:
+        paths = ", ".join(str(result.path) for result in results)
+        out.print(f"Shard {shard} is done: {paths}. When all are: askd-bench merge {output}", soft_wrap=True, markup=False, highlight=False)
     if profile:
         from askd_bench.report.profiling import profile_line
 
         out.print(profile_line(spent.seconds, spent.overhead), highlight=False)
+
+
+@app.command()
+def merge(
+    shards: Annotated[list[Path], typer.Argument(help="Folders; every shard in them or below is taken.")],
+    output: Annotated[Path, typer.Option(help="Where results go, as for run; it may hold the shards.")] = Path("results"),
+    normalizer: Annotated[str, typer.Option(help="Text normaliser of the summary.")] = "whisper-english",
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Discard results that are in the way.")] = False,
+) -> None:
+    """Join what `run --shard 1/n` to `--shard n/n` left into the results of whole runs, and print the tables."""
+    from askd_bench.evaluation.merging import merge as join
+
+    _print_results([result.path for result in join(shards, output=output, normalizer=normalizer, overwrite=overwrite)])
 
 
 @app.command()
@@ -236,12 +254,14 @@ def compare(
 
 
 def main() -> None:
-    """Run the command line; bad input is one line on standard error and exit code 2."""
+    """Run the command line; bad input is one line on standard error and exit code 2 (with ASKD_BENCH_TRACEBACK set, below its cause)."""
     # Rendering shares the cores with the model: threads that spin while they wait for work would take them from it.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     try:
         sys.exit(app(standalone_mode=False))
     except UserError as error:
+        if error.__cause__ is not None and os.environ.get("ASKD_BENCH_TRACEBACK"):
+            traceback.print_exception(error.__cause__)
         _fail(str(error), 2)
     except (typer.Abort, KeyboardInterrupt):
         _fail("interrupted; the same command goes on where it stopped", 130)
@@ -257,17 +277,16 @@ def _fail(message: str, code: int) -> None:
     sys.exit(code)
 
 
-def _print_results(results: "list[CorpusResult]", suite_name: str) -> None:
+def _print_results(paths: Sequence[Path], suite: str | None = None) -> None:
     from askd_bench.report.console import LEGEND, headline
     from askd_bench.report.groups import groups_view
     from askd_bench.results import Result
     from askd_bench.suites import load_suite
 
-    by_group = load_suite(suite_name).by_group
-    for result in results:
-        out.print(headline(Result.open(result.path)))
+    by_group = suite is not None and load_suite(suite).by_group
+    for path in paths:
+        out.print(headline(Result.open(path)))
         if by_group:
-            out.print(groups_view(Result.open(result.path)))
+            out.print(groups_view(Result.open(path)))
     out.print(LEGEND, style="dim")
-    paths = ", ".join(str(result.path) for result in results)
-    out.print(f"Rows, signature and summary: {paths}", style="dim", soft_wrap=True, markup=False)
+    out.print(f"Rows, signature and summary: {', '.join(map(str, paths))}", style="dim", soft_wrap=True, markup=False)

@@ -13,7 +13,7 @@ from askd_bench.evaluation.profile import Profile
 from askd_bench.evaluation.progress import Progress
 from askd_bench.evaluation.transcribing import Decoded, Ensemble
 from askd_bench.evaluation.workers import Prepared, Preparer, prepare_all
-from askd_bench.models.base import Transcriber
+from askd_bench.models.base import Transcriber, is_timed
 from askd_bench.results import RowStore
 from askd_bench.suites import Condition
 from askd_bench.types import SAMPLING_RATE, Failure, Row
@@ -36,7 +36,8 @@ def hear(plan: Plan, listeners: Sequence[Listener], preparer: Preparer, *, worke
     Listeners may stand at different batches, each after its own interruption; `warm` says afterwards whether one has decoded anything.
     """
     fitting = count(plan.fitting) if plan.fitting else 0
-    progress.start(plan.reported.name, [c.id for c in plan.conditions], count(plan.reported), fitting)
+    part = plan.part.utterances if plan.part else None
+    progress.start(plan.reported.name, [c.id for c in plan.conditions], count(plan.reported), fitting, part=part)
     ensemble = Ensemble(progress.note)
     for listener in listeners:
         listener.done = listener.store.keep_whole_batches(batch.keys for batch in plan)
@@ -74,7 +75,7 @@ def _measured(
 
 def _warm_up(listener: Listener, preparer: Preparer) -> None:
     """Make a first forward pass, which allocates and compiles and is no measure of speed."""
-    if not listener.warm:
+    if not listener.warm and is_timed(listener.transcriber):
         silence = np.zeros(SAMPLING_RATE, np.float32)
         listener.transcriber.transcribe([preparer.frontends[listener.frontend](silence)])
         listener.warm = True

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from askd_bench.audio import read_audio
+from askd_bench.audio import audio_sha256, read_audio, to_int16
 from askd_bench.perturbations.base import Scene
 from askd_bench.suites import Condition
 from askd_bench.types import SAMPLING_RATE, Realised, Samples, Utterance
@@ -49,6 +49,6 @@ def render(utterance: Utterance, condition: Condition, *, suite: str, version: i
     if peak > 1:
         samples = samples / np.float32(peak)
         realised["gain_db"] = -20 * float(np.log10(peak))
-    quantised = np.clip(np.round(samples * 32_768), -32_768, 32_767).astype("<i2")
+    quantised = to_int16(samples)
     rounded = {name: round(value, 5) if isinstance(value, float) else value for name, value in realised.items()}
-    return Rendered((quantised / np.float32(32_768)).astype(np.float32), hashlib.sha256(quantised.tobytes()).hexdigest(), rounded)
+    return Rendered((quantised / np.float32(32_768)).astype(np.float32), audio_sha256(quantised), rounded)

@@ -3,32 +3,24 @@
 import json
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import soundfile
 
+from askd_bench.audio import to_int16
 from askd_bench.corpora import Corpus, open_corpus
 from askd_bench.errors import UserError
 from askd_bench.evaluation.inputs import Inputs, count, resolve_inputs
 from askd_bench.evaluation.plan import Batch, Plan
 from askd_bench.evaluation.progress import Progress, Silent
 from askd_bench.evaluation.workers import Prepared, Preparer, default_workers, prepare_all
+from askd_bench.models.base import AsHeard
 from askd_bench.suites import load_suite
 from askd_bench.types import SAMPLING_RATE, Samples, Split
 
 MANIFEST_FILE = "manifest.jsonl"
 _CHUNK = 16
-
-
-@dataclass(frozen=True, slots=True)
-class _AsHeard:
-    """The front end that leaves audio as it is."""
-
-    def __call__(self, samples: Samples) -> Samples:
-        return samples
 
 
 def render(
@@ -142,7 +134,7 @@ def _preparer(inputs: Inputs) -> Preparer:
         version=inputs.suite.version,
         talkers=tuple(inputs.talkers),
         noise_dir=inputs.noise_dir,
-        frontends=(_AsHeard(),),
+        frontends=(AsHeard(),),
     )
 
 
@@ -172,7 +164,7 @@ def _file_name(utterance: str) -> str:
 
 def _write(path: Path, samples: Samples) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    soundfile.write(path, np.round(samples * 32_768).astype(np.int16), SAMPLING_RATE, format="FLAC", subtype="PCM_16")
+    soundfile.write(path, to_int16(samples), SAMPLING_RATE, format="FLAC", subtype="PCM_16")
 
 
 def _read(manifest: Path) -> Iterator[dict[str, Any]]:

@@ -18,8 +18,9 @@ from askd_bench.evaluation.plan import Plan
 from askd_bench.evaluation.profile import Profile
 from askd_bench.evaluation.progress import Progress, Silent
 from askd_bench.evaluation.render import SEED_RULE
+from askd_bench.evaluation.shards import Shard, say_done
 from askd_bench.evaluation.workers import Preparer, default_workers
-from askd_bench.models.base import Transcriber
+from askd_bench.models.base import REMOTE, Transcriber
 from askd_bench.models.load import load_transcriber
 from askd_bench.models.names import DEFAULT_MODEL
 from askd_bench.results import SCHEMA_VERSION, Result, RowStore, signature_of
@@ -31,7 +32,7 @@ _RECORDED_PACKAGES = ("askd-bench", "av", "numpy", "scipy", "soundfile", "soxr",
 
 @dataclass(frozen=True, slots=True)
 class CorpusResult:
-    """What a run left of one model on one corpus: the directory and its summary."""
+    """What a run left of one model on one corpus: the directory and its summary, which is empty for a shard: a part has no figures."""
 
     model: str
     corpus: str
@@ -60,6 +61,7 @@ def run(
     trust_remote_code: bool = False,
     batch_size: int = 16,
     workers: int | None = None,
+    shard: str | None = None,
     normalizer: str = DEFAULT_NORMALISER,
     overwrite: bool = False,
     progress: Progress | None = None,
@@ -84,6 +86,8 @@ def run(
         dtype, device, threads, language, task, num_beams, trust_remote_code: see `models.options.Options`.
         batch_size: clips decoded together.
         workers: processes that render; None for one per four cores, 0 for none.
+        shard: "i/n": only the i-th of n parts of each corpus' plan, for `merge` to join; results go to
+            `<output>/<model>/<suite>-v<version>/<corpus>.shards/<i>-of-<n>/`.
         normalizer: of the summary; rows keep raw text.
         overwrite: discard results of another run that are in the way.
         progress: told of every step.
@@ -98,6 +102,7 @@ def run(
     progress, profile = progress or Silent(), profile or Profile()
     _check(batch_size=batch_size, workers=workers)
     normaliser(normalizer)
+    part = None if shard is None else Shard.parse(shard)
     inputs = resolve_inputs(suite, corpus=corpus, conditions=conditions, full=full, limit=limit, split=split, noise_dir=noise_dir)
     options = {"dtype": dtype, "device": device, "threads": threads, "language": language, "task": task, "num_beams": num_beams}
     notes: list[str] = []
@@ -115,7 +120,9 @@ def run(
                 batch_size=batch_size,
                 window_s=window_s,
             )
-            passes.append((plan, *_listeners(inputs, plan, alike, Path(output), overwrite=overwrite)))
+            if part is not None:
+                plan = part.of(plan)
+            passes.append((plan, *_listeners(inputs, plan, alike, Path(output), part, overwrite=overwrite)))
     results = []
     with ExitStack() as open_stores:
         for _, listeners, _ in passes:  # all were found free before the first is touched
@@ -135,11 +142,16 @@ def run(
             )
             for listener in listeners:
                 listener.store.close()
-                # the peak is the process's, and no model's where there are several
-                peak = peak_memory_bytes() if listener.warm and len(transcribers) == 1 else None
-                result = Result.open(listener.store.path)
+                # the peak is the process's, and no model's where there are several or it runs elsewhere
+                own = len(transcribers) == 1 and listener.transcriber.card.device != REMOTE
+                peak = peak_memory_bytes() if listener.warm and own else None
+                result = Result(listener.store.path)
                 with profile.measure("summarising"):
-                    summary = result.write_summary(normalizer, peak_memory_bytes=peak)
+                    if part is None:
+                        summary = result.write_summary(normalizer, peak_memory_bytes=peak)
+                    else:
+                        summary = {}
+                        say_done(result.path, peak_memory_bytes=peak)
                 results.append(CorpusResult(listener.transcriber.card.id, plan.reported.name, result.path, summary, result.signature()))
     return results
 
@@ -157,16 +169,18 @@ def _load(model: str | Sequence[str], **options: Any) -> list[Transcriber]:
 
 
 def _listeners(
-    inputs: Inputs, plan: Plan, transcribers: Sequence[Transcriber], output: Path, *, overwrite: bool
+    inputs: Inputs, plan: Plan, transcribers: Sequence[Transcriber], output: Path, shard: Shard | None, *, overwrite: bool
 ) -> tuple[list[Listener], Preparer]:
     """Return the models with their stores, and the preparer with each different front end once."""
     frontends = {pickle.dumps(one.frontend): one.frontend for one in transcribers}
     numbers = {key: number for number, key in enumerate(frontends)}
+    folder = Path(plan.reported.name) if shard is None else shard.folder(plan.reported.name)
+    of_shard = {} if shard is None else {"shard": shard.record(plan)}
     listeners = [
         Listener(
             transcriber=one,
             store=RowStore(
-                output / one.card.id / inputs.suite.label / plan.reported.name, _signature(inputs, plan, one), overwrite=overwrite
+                output / one.card.id / inputs.suite.label / folder, _signature(inputs, plan, one) | of_shard, overwrite=overwrite
             ),
             frontend=numbers[pickle.dumps(one.frontend)],
         )

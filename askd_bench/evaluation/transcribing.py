@@ -5,17 +5,17 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from askd_bench.models.base import Features, SharesEncoder, Transcriber
+from askd_bench.models.base import Features, SharesEncoder, Transcriber, is_timed
 from askd_bench.models.memory import is_out_of_memory
 from askd_bench.types import Failure, Transcription
 
 
 @dataclass(frozen=True, slots=True)
 class Decoded:
-    """One utterance's transcription, its share of the time its batch took (seconds), and how many were really decoded together."""
+    """One utterance's transcription, its share of its batch's time (seconds; None where untimed), and how many were decoded together."""
 
     transcription: Transcription | Failure
-    decode_s: float
+    decode_s: float | None
     batch: int
 
 
@@ -75,7 +75,7 @@ class Ensemble:
             except Exception as error:
                 self._shrink(transcriber, len(piece), error)
                 continue
-            decoded += _shared_out(transcriptions, time.perf_counter() - started)
+            decoded += _shared_out(transcriptions, time.perf_counter() - started if is_timed(transcriber) else None)
         return decoded
 
     def _shrink(self, transcriber: Transcriber, size: int, error: Exception) -> None:
@@ -86,5 +86,6 @@ class Ensemble:
         self.say(f"{transcriber.card.id}: {size} utterances together are too much for memory; going on with {size // 2}")
 
 
-def _shared_out(transcriptions: Sequence[Transcription | Failure], seconds: float) -> list[Decoded]:
-    return [Decoded(one, seconds / len(transcriptions), len(transcriptions)) for one in transcriptions]
+def _shared_out(transcriptions: Sequence[Transcription | Failure], seconds: float | None) -> list[Decoded]:
+    share = None if seconds is None else seconds / len(transcriptions)
+    return [Decoded(one, share, len(transcriptions)) for one in transcriptions]

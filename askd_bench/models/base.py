@@ -20,20 +20,34 @@ class Frontend(Protocol):
         """Return the features of 16 kHz mono samples."""
 
 
+@dataclass(frozen=True, slots=True)
+class AsHeard:
+    """The front end that leaves audio as it is."""
+
+    def __call__(self, samples: Samples) -> Features:
+        """Return the samples, float32, shape (num_samples,), exact multiples of 1/32768."""
+        return samples
+
+
+REMOTE = "remote"
+"""The `device` of a model on another machine: this process' memory says nothing about it, and its timings include the network."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelCard:
     """What identifies a model in a result directory.
 
-    `weights_bytes` is of the weights as stored; `macs_per_second` are multiply-accumulates for a second of audio (see `size`), None where
+    `parameters`, `weights_bytes` (as stored) and `macs_per_second` (multiply-accumulates for a second of audio, see `size`) are None where
     they cannot be counted. `weights_sha256` covers names and values of all tensors as stored, so that it does not depend on how a
-    checkpoint is cut into files. `decoding` holds every setting that may change the text.
+    checkpoint is cut into files; where there are no weights to be had, the adapter says in `decoding` what it covers instead. `decoding`
+    holds every setting that may change the text.
     """
 
     id: str
     source: str
     architecture: str
-    parameters: int
-    weights_bytes: int
+    parameters: int | None
+    weights_bytes: int | None
     macs_per_second: int | None
     weights_sha256: str
     decoding: dict[str, str | int | float | bool | None]
@@ -45,7 +59,8 @@ class ModelCard:
 class Transcriber(Protocol):
     """A speech recogniser in any runtime.
 
-    `window_s` is the longest clip, in seconds, that goes through in one piece and in a batch; None for no limit.
+    `window_s` is the longest clip, in seconds, that goes through in one piece and in a batch; None for no limit. One whose timings would
+    mislead has an attribute `timed`, False: then it needs no warm-up, and its rows have no timings (see `is_timed`).
     """
 
     @property
@@ -62,6 +77,11 @@ class Transcriber(Protocol):
 
     def transcribe(self, features: Sequence[Features]) -> Sequence[Transcription | Failure]:
         """Return one transcription for each array of features, in order, decoded as one batch; a `Failure` where there can be none."""
+
+
+def is_timed(transcriber: Transcriber) -> bool:
+    """Return whether the time that a model takes is worth recording; it is unless the model has `timed = False`."""
+    return bool(getattr(transcriber, "timed", True))
 
 
 @runtime_checkable
