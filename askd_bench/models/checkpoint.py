@@ -21,8 +21,19 @@ from askd_bench.models.base import ModelCard
 from askd_bench.models.names import bundled_models
 from askd_bench.models.size import weights_bytes
 
-UNREADABLE = (OSError, ValueError, RuntimeError, TypeError, LookupError, EOFError, UnpicklingError, SafetensorError, StrictDataclassError)
-"""What the libraries raise where files are missing, cut, or not what their names say."""
+UNREADABLE = (
+    OSError,
+    ValueError,
+    RuntimeError,
+    TypeError,
+    LookupError,
+    EOFError,
+    ImportError,
+    UnpicklingError,
+    SafetensorError,
+    StrictDataclassError,
+)
+"""What the libraries raise where files are missing, cut, or not what their names say, or where a package that they need is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,10 +56,14 @@ class Checkpoint:
     config: PretrainedConfig
     trust_remote_code: bool
 
-    def load_weights(self, model_class: Any) -> torch.nn.Module:
+    def load_weights(self, model_class: Any, *, spare: str | None = None) -> torch.nn.Module:
         """Return the model with all its weights, in the dtype they are stored in.
 
         Pickled weights are read by torch with `weights_only`, so that none of their code runs.
+
+        Args:
+            model_class: an automatic class of transformers, or the model's own.
+            spare: last part of the name of a tensor that only training uses: it may be missing and is then zero, the same every time.
 
         Raises:
             UserError: files cannot be read, lack tensors, or hold values that are not finite.
@@ -59,7 +74,7 @@ class Checkpoint:
             )
         except UNREADABLE as error:
             raise UserError(f"model: {self.argument!r} cannot be loaded: {one_line(error)}") from None
-        self._check(model, report)
+        self._check(model, report, spare)
         return model  # type: ignore[no-any-return]
 
     def load_part(self, part_class: Any) -> Any:
@@ -93,11 +108,14 @@ class Checkpoint:
     def _where(self) -> dict[str, Any]:
         return {"revision": self.revision, "trust_remote_code": self.trust_remote_code}
 
-    def _check(self, loaded: torch.nn.Module, report: Mapping[str, Iterable[object]]) -> None:
+    def _check(self, loaded: torch.nn.Module, report: Mapping[str, Iterable[object]], spare: str | None) -> None:
         """Refuse weights that do not fit the configuration: transformers fills the gaps with random numbers, which must not be scored."""
         unfit = sorted(
             {key if isinstance(key, str) else str(key[0]) for kind in ("missing_keys", "mismatched_keys") for key in report[kind]}  # type: ignore[index]
         )
+        for name in [name for name in unfit if name.rpartition(".")[2] == spare]:
+            torch.nn.init.zeros_(loaded.get_parameter(name))
+            unfit.remove(name)
         if unfit:
             raise UserError(
                 f"model: {self.argument!r} lacks {len(unfit)} of the tensors that its config.json asks for, e.g. {unfit[0]} "

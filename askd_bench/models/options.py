@@ -1,7 +1,7 @@
 """How a model is to be run: the options that all adapters share, checked once."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 from askd_bench.errors import UserError, unknown_name
 
@@ -48,3 +48,18 @@ class Options:
                 raise UserError(f"{option}: {value} is out of range (allowed: 1 or more)")
         if self.task not in TASKS:
             raise unknown_name("task", self.task, TASKS)
+
+    def must_be_default(self, *names: str, model: str) -> None:
+        """Refuse options that a kind of model does not take.
+
+        Args:
+            names: of the options.
+            model: the kind, for the message, e.g. "a CTC model".
+
+        Raises:
+            UserError: one of them has another value than its default.
+        """
+        for option in fields(self):
+            value = getattr(self, option.name)
+            if option.name in names and value != option.default:
+                raise UserError(f"{option.name}: {value!r} cannot be set for {model} (allowed: {option.default!r})")

@@ -23,7 +23,7 @@ class TokenWord:
 
 
 def group_into_words(tokens: Sequence[int], logprobs: Sequence[float], tokenizer: _Tokenizer) -> list[TokenWord]:
-    """Group byte-level BPE tokens into the words of the text, at white space.
+    """Group byte-level BPE or SentencePiece tokens into the words of the text, at white space.
 
     The confidence of a word is the probability of its least probable token ("min" aggregation). Tokens of mere punctuation do not count,
     unless the word has no others: scoring drops punctuation, so how sure a model is of a comma must not decide how sure it is of a word.
@@ -31,15 +31,16 @@ def group_into_words(tokens: Sequence[int], logprobs: Sequence[float], tokenizer
     Args:
         tokens: text tokens only.
         logprobs: natural log-probability of each token.
-        tokenizer: a GPT-2-style byte-level BPE tokenizer, in which a token with a leading space starts a word.
+        tokenizer: one in which a token with a leading space starts a word: byte-level BPE of GPT-2's kind, or SentencePiece.
 
     Returns:
         the words in order; joined by spaces they are the decoded text up to white space.
     """
     groups: list[list[int]] = []
     for position, piece in enumerate(tokenizer.convert_ids_to_tokens(list(tokens))):
-        # byte-level BPE writes space, newline and tab so; a checkpoint may choose a token that its tokenizer has no piece for
-        if not groups or (piece and piece[0] in "ĠĊĉ"):
+        # so byte-level BPE writes space, newline and tab, and SentencePiece a space, which as bytes would be other characters; a checkpoint
+        # may choose a token that its tokenizer has no piece for
+        if not groups or (piece and piece[0] in "ĠĊĉ▁"):
             groups.append([])
         groups[-1].append(position)
     words = []
