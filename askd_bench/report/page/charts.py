@@ -2,12 +2,14 @@
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 Kind = Literal["severity", "curve", "reliability", "dots", "bars", "trade-off"]
 
 LONG_LABEL = 34
+FEW_WORDS = 10
+"""Bins of a reliability diagram with fewer words are marked, but no line goes through them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,12 +34,17 @@ class Point:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Series:
-    """Points of one model (or family of conditions); `style` numbers its look, `detail` follows its name in the legend."""
+    """Points of one model (or family of conditions).
+
+    `style` numbers its look, `detail` follows its name in the legend. An `open` series has hollow marks and no place in the legend: it
+    stands beside the one before it.
+    """
 
     label: str
     style: int
     points: tuple[Point, ...]
     detail: str = ""
+    open: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,6 +59,7 @@ class Chart:
         series: what is drawn, in the legend's order.
         categories: of the x axis ("severity") or down the y axis ("dots", "bars"), in order.
         apart: the first category is drawn apart from the others.
+        more_is_better: of x, for the line that joins the best trade-offs.
         extent: least and largest value of the value axis over all figures that are to be compared; None for this figure's own.
         value: what y is called in the data table. mark: what `Point.mark` is; "" where no point has one.
     """
@@ -65,6 +73,7 @@ class Chart:
     series: tuple[Series, ...]
     categories: tuple[str, ...] = ()
     apart: bool = False
+    more_is_better: bool = False
     extent: tuple[float, float] | None = None
     value: str = "value"
     mark: str = ""
@@ -88,7 +97,7 @@ class Chart:
 LINEAR_UP_TO = 120.0
 """Largest value, in percent, that a linear axis is used for."""
 
-LOGARITHMIC_NOTE = "The axis is logarithmic above 1 %, because rates beyond 100 % would flatten all others."
+_LOGARITHMIC = "The axis of values is logarithmic above 1: rates far beyond 100 % would flatten all others."
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +105,7 @@ class Table:
     """A figure's data: headings and rows of text, for those who want numbers."""
 
     headings: tuple[str, ...]
-    rows: tuple[tuple[str, ...], ...] = field(default=())
+    rows: tuple[tuple[str, ...], ...]
 
 
 def table_of(chart: Chart) -> Table:
@@ -124,6 +133,17 @@ def extent_of(series: Iterable[Series]) -> tuple[float, float]:
     """Return the least and the largest of all values and interval ends; (0, 1) where there are none."""
     ends = [end for one in series for p in one.points for end in (p.low, p.y, p.high, p.mark) if end is not None]
     return (min(ends), max(ends)) if ends else (0.0, 1.0)
+
+
+def on_one_scale(charts: Sequence[Chart]) -> list[Chart]:
+    """Return figures that are to be compared, all with the range of values of all."""
+    extent = extent_of(series for chart in charts for series in chart.series)
+    return [noted(replace(chart, extent=extent)) for chart in charts]
+
+
+def noted(chart: Chart) -> Chart:
+    """Return a figure whose caption says so where its axis is logarithmic."""
+    return replace(chart, caption=f"{chart.caption} {_LOGARITHMIC}") if chart.logarithmic else chart
 
 
 def point_of(x: float | str, estimate: Mapping[str, Any] | None, factor: float = 1.0) -> Point | None:

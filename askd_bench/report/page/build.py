@@ -1,0 +1,123 @@
+"""`report`: the page and its figures, written once all of them are made."""
+
+import base64
+import hashlib
+import importlib.metadata
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import jinja2
+from markupsafe import Markup
+
+from askd_bench.errors import UserError
+from askd_bench.report.page import drawing
+from askd_bench.report.page.compose import Options, SectionView, compose
+from askd_bench.report.page.gallery import DEFAULT_SIZE
+from askd_bench.report.page.inheritance_charts import check_names
+from askd_bench.report.page.palette import DARK, LIGHT, css_variables
+from askd_bench.report.page.sections import open_sections
+from askd_bench.report.page.tables import meanings
+from askd_bench.text import DEFAULT_NORMALISER
+
+_TEMPLATES = Path(__file__).parent / "templates"
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What was written: the page, the files of figures, and what a reader should be warned of."""
+
+    page: Path
+    figures: tuple[Path, ...]
+    warnings: tuple[str, ...]
+
+
+def report(
+    result_dirs: Sequence[Path],
+    *,
+    out: Path = Path("report.html"),
+    figures: Path | None = None,
+    teacher: str | None = None,
+    control: str | None = None,
+    gallery: int = DEFAULT_SIZE,
+    seed: int = 0,
+    suite: Sequence[Path] | None = None,
+    noise_dir: Path | None = None,
+    normalizer: str = DEFAULT_NORMALISER,
+) -> Report:
+    """Write one HTML page of one or several results that needs nothing else, no network either; the same bytes every time.
+
+    Results of several models on the same suite and corpus stand side by side; each suite and corpus is a section.
+
+    Args:
+        result_dirs: of `run`.
+        out: the page.
+        figures: a folder for the page's figures as SVG and PNG; files of the same name are replaced.
+        teacher: name of a model among the results: the others are compared with it as its students.
+        control: name of a student trained on the truth alone.
+        gallery: utterances of a section to listen to, with what each model wrote; 0 for none. Recordings are read again, and rendered.
+        seed: of their choice.
+        suite: files of suites that are not bundled, so that axes have names and the gallery has sound.
+        noise_dir: noise recordings, where the run had some.
+        normalizer: of all texts.
+
+    Raises:
+        UserError: bad input, or a file that cannot be written; nothing is written then.
+    """
+    _check_out(out, figures)
+    if gallery < 0:
+        raise UserError(f"gallery: {gallery} is out of range (allowed: 0 for none, or more)")
+    sections = open_sections(list(result_dirs), normalizer=normalizer, suites=suite or ())
+    check_names(sections, teacher=teacher, control=control)
+    options = Options(teacher=teacher, control=control, gallery=gallery, seed=seed, normalizer=normalizer, noise_dir=noise_dir)
+    views = [compose(section, options) for section in sections]
+    files = {out: page_of(views).encode("utf-8", "replace")}
+    if figures is not None:
+        for figure in (figure for view in views for part in view.parts for figure in part.figures):
+            files[figures / f"{figure.chart.name}.svg"] = figure.svg
+            files[figures / f"{figure.chart.name}.png"] = drawing.png(figure.chart)
+    _write(files)
+    return Report(
+        out, tuple(path for path in files if path != out), tuple(f"{v.title}: {warning}" for v in views for warning in v.warnings)
+    )
+
+
+def page_of(views: Sequence[SectionView]) -> str:
+    """Return the page as HTML. Every text goes through autoescaping; the only script is the page's own, named by its hash in the policy."""
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(_TEMPLATES),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    script = (_TEMPLATES / "page.js").read_text(encoding="utf-8")
+    style = (_TEMPLATES / "page.css").read_text(encoding="utf-8")
+    colours = f":root {{ {css_variables(LIGHT)} }}\n@media (prefers-color-scheme: dark) {{ :root {{ {css_variables(DARK)} }} }}\n"
+    return environment.get_template("page.html.jinja").render(
+        sections=views,
+        models=list(dict.fromkeys(name for view in views for name, _ in view.models)),
+        meanings=meanings(),
+        style=Markup(colours + style),
+        script=Markup(script),
+        script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
+        version=importlib.metadata.version("askd-bench"),
+    )
+
+
+def _check_out(out: Path, figures: Path | None) -> None:
+    if out.is_dir():
+        raise UserError(f"out: {str(out)!r} is a folder (allowed: a file, e.g. report.html)")
+    if figures is not None and figures.exists() and not figures.is_dir():
+        raise UserError(f"figures: {str(figures)!r} is a file (allowed: a folder)")
+
+
+def _write(files: Mapping[Path, bytes]) -> None:
+    for path, content in files.items():
+        temporary = path.with_name(f"{path.name}.tmp")
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            temporary.write_bytes(content)
+            temporary.replace(path)
+        except OSError as error:
+            raise UserError(f"out: {str(path)!r} cannot be written: {error.strerror}") from None

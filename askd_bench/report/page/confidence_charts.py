@@ -1,0 +1,87 @@
+"""Figures of confidence: reliability diagrams and risk-coverage curves, clean against the worst condition."""
+
+from askd_bench.metrics.calibration import BINS, items_of, reliability_curve
+from askd_bench.metrics.selective import aurc, risk_coverage
+from askd_bench.report.page.charts import FEW_WORDS, Chart, Point, Series, extent_of, slug
+from askd_bench.report.page.sections import Entry, Section
+
+_POINTS = 50
+
+
+def reliability_charts(section: Section) -> list[Chart]:
+    """Return one reliability diagram of words for the baseline and one for the worst condition."""
+    return [
+        Chart(
+            name=slug(section.name, "reliability", condition),
+            title=f"Reliability: {condition}",
+            caption=(
+                f"{section.title}. Words in {BINS} bins of equal width; the larger a mark, the more words it stands for, and no line goes "
+                f"through fewer than {FEW_WORDS}. On the diagonal, confidence is what it says; below it, words are wrong more often than "
+                "the model believes."
+            ),
+            kind="reliability",
+            x_label="mean confidence of words",
+            y_label="share of them right",
+            series=series,
+            extent=(0.0, 1.0),
+            value="share right",
+        )
+        for condition in _conditions(section)
+        if (series := tuple(one for entry in section.entries if (one := _reliability(entry, condition)).points))
+    ]
+
+
+def risk_charts(section: Section) -> list[Chart]:
+    """Return one risk-coverage figure of words for the baseline and one for the worst condition, on one scale."""
+    drawn = {
+        condition: tuple(one for entry in section.entries if (one := _risk(entry, condition)).points) for condition in _conditions(section)
+    }
+    extent = (0.0, extent_of(series for own in drawn.values() for series in own)[1])
+    return [
+        Chart(
+            name=slug(section.name, "risk-coverage", condition),
+            title=f"Risk and coverage: {condition}",
+            caption=(
+                f"{section.title}. Of the words a model is surest of, how many are wrong. A model that knows when it is wrong starts at 0 "
+                "and rises late; one whose curve falls is surest of its errors."
+            ),
+            kind="curve",
+            x_label="share of words kept, surest first, %",
+            y_label="wrong among them, %",
+            series=series,
+            extent=extent,
+            value="wrong, %",
+        )
+        for condition, series in drawn.items()
+        if series
+    ]
+
+
+def _conditions(section: Section) -> list[str]:
+    return [section.baseline, *([section.worst] if section.worst else [])]
+
+
+def _reliability(entry: Entry, condition: str) -> Series:
+    items = items_of(entry.under(condition))
+    bins = reliability_curve(items.confidence, items.correct)
+    ece = (entry.metric(condition, "ece") or {}).get("value")
+    return Series(
+        label=entry.name,
+        style=entry.style,
+        points=tuple(
+            Point(x=b.mean_confidence, y=b.accuracy, n=b.count) for b in bins if b.mean_confidence is not None and b.accuracy is not None
+        ),
+        detail="" if ece is None else f"ECE {ece:.3f}",
+    )
+
+
+def _risk(entry: Entry, condition: str) -> Series:
+    items = items_of(entry.under(condition))
+    curve = risk_coverage(items.confidence, items.correct, points=_POINTS)
+    area = aurc(items.confidence, items.correct)
+    return Series(
+        label=entry.name,
+        style=entry.style,
+        points=tuple(Point(x=100 * float(x), y=100 * float(y)) for x, y in zip(curve.coverage, curve.risk, strict=True)),
+        detail="" if area is None else f"AURC {area:.3f}",
+    )
