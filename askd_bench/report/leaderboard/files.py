@@ -12,9 +12,9 @@ from askd_bench.report.leaderboard.writers import latex, markdown, page
 
 TITLE = "askd-bench leaderboard"
 INTRO = (
-    "How robust are distilled speech recognisers, and do they know when they are wrong? Models stand side by side only where they heard the "
-    "very same audio, bit for bit; every figure follows from the rows of the result directories. The speech is a small sample: read the "
-    "intervals.",
+    "How robust are distilled speech recognisers, and do they know when they are wrong? Models stand side by side only where they heard "
+    "the very same audio, bit for bit; every figure follows from the rows of the result directories. The speech is a small sample: read "
+    "the intervals.",
     "Built by askd-bench leaderboard, checked by askd-bench leaderboard --check and askd-bench verify, never edited by hand. "
     "docs/SUBMITTING.md says how to add a model. All figures, intervals included, are in leaderboard.csv.",
 )
