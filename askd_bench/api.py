@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any, get_args
 
 from askd_bench.errors import unknown_name
+from askd_bench.evaluation.merging import merge
 from askd_bench.evaluation.rendering import render
 from askd_bench.evaluation.run import CorpusResult, run
 from askd_bench.metrics.groups import GroupTable
@@ -14,7 +15,7 @@ from askd_bench.results import Result
 from askd_bench.suites import Suite, load_suite
 from askd_bench.text import DEFAULT_NORMALISER
 
-__all__ = ["CorpusResult", "compare", "groups", "list_", "render", "run", "score", "validate"]
+__all__ = ["CorpusResult", "compare", "groups", "list_", "merge", "render", "run", "score", "validate"]
 
 
 def list_(what: str, suite: str = "noisy") -> Records:

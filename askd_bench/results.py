@@ -72,7 +72,7 @@ class Result:
         """Open a result directory.
 
         Raises:
-            UserError: it is none.
+            UserError: it is none, or that of a shard, whose figures would not be those of a run.
         """
         result = cls(Path(path))
         if not result.path.is_dir():
@@ -82,6 +82,9 @@ class Result:
                 nested = sorted(str(p.parent.relative_to(result.path)) for p in result.path.glob(f"**/{SIGNATURE_FILE}"))[:3]
                 hint = f"; inside it are {', '.join(nested)}" if nested else ""
                 raise UserError(f"result_dir: {str(path)!r} has no {needed} (allowed: one result directory{hint})")
+        if shard := result.signature().get("shard"):
+            part = f"{shard['index']}/{shard['count']}"
+            raise UserError(f"result_dir: {str(path)!r} is shard {part} of a run (allowed: what `askd-bench merge` makes of all shards)")
         return result
 
     def rows_file(self) -> Path | None:
@@ -91,11 +94,11 @@ class Result:
 
     def signature(self) -> dict[str, Any]:
         """Return the parsed signature."""
-        return _read_json(self.path / SIGNATURE_FILE)
+        return read_json(self.path / SIGNATURE_FILE)
 
     def summary(self) -> dict[str, Any] | None:
         """Return the stored summary; None where the run has not ended."""
-        return _read_json(self.path / SUMMARY_FILE) if (self.path / SUMMARY_FILE).is_file() else None
+        return read_json(self.path / SUMMARY_FILE) if (self.path / SUMMARY_FILE).is_file() else None
 
     def stored_summary(self) -> dict[str, Any]:
         """Return the stored summary.
@@ -110,14 +113,16 @@ class Result:
             )
         return summary
 
+    def lines(self) -> Iterator[bytes]:
+        """Yield the rows as they are stored, streaming."""
+        file = self.rows_file()
+        if file is not None:
+            with gzip.open(file) if file.suffix == ".gz" else file.open("rb") as lines:
+                yield from lines
+
     def rows(self) -> Iterator[Row]:
         """Yield the rows, streaming."""
-        file = self.rows_file()
-        if file is None:
-            return
-        with _open_text(file) as lines:
-            for line in lines:
-                yield row_from_json(line)
+        return map(row_from_json, self.lines())
 
     def summarise(self, rows: Iterable[Row] | None = None, *, normalizer: str = DEFAULT_NORMALISER) -> dict[str, Any]:
         """Return the summary of the rows, or of those given, which are a part of them; nothing is stored."""
@@ -179,7 +184,7 @@ class RowStore:
                 return
             if overwrite:
                 return
-            different = differences(_read_json(existing), signature)
+            different = differences(read_json(existing), signature)
         except OSError as error:
             raise _unwritable(path, error) from None
         if different:
@@ -288,13 +293,12 @@ def signature_of(card: Any) -> dict[str, Any]:
     return plain
 
 
-def _open_text(file: Path) -> IO[str]:
-    if file.suffix == ".gz":
-        return gzip.open(file, "rt", encoding="utf-8", newline="\n")
-    return file.open(encoding="utf-8", newline="\n")
+def read_json(path: Path) -> dict[str, Any]:
+    """Read a JSON object.
 
-
-def _read_json(path: Path) -> dict[str, Any]:
+    Raises:
+        UserError: the file holds something else.
+    """
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:

@@ -19,6 +19,7 @@ COMMANDS = {
     "compare": cli.compare,
     "groups": cli.groups,
     "render": cli.render,
+    "merge": cli.merge,
 }
 NOT_ON_THE_COMMAND_LINE = {"progress", "profile"}
 NOT_IN_THE_FUNCTION = {

@@ -66,6 +66,8 @@ WRONG = {
     "limit that is no number": (["--limit", "many"], ["--limit", "valid integer"]),
     "batch size": (["--batch-size", "0"], ["batch_size: 0 is out of range (allowed: 1 or more)"]),
     "workers": (["--workers", "-1"], ["workers: -1 is out of range"]),
+    "shard": (["--shard", "9/8"], ["shard: '9/8' is none (allowed: i/n with i from 1 to n, e.g. 3/8)"]),
+    "more shards than work": (["--shard", "1/999"], ["shard: 1/999 would leave shards without work", "allowed: at most"]),
     "split": (["--split", "train"], ["split: 'train' is unknown (allowed: test, dev)"]),
     "split without utterances": (["--split", "dev", "--corpus", "books"], ["corpus: 'books' has no 'dev' utterances"]),
     "noise folder": (["--noise-dir", "absent"], ["noise_dir: 'absent' is not a folder"]),
@@ -126,6 +128,8 @@ def test_the_other_commands_refuse_as_clearly(askd_bench: CommandLine, tmp_path:
         (["score", "."], ["has no signature.json"]),
         (["compare", "absent", "absent"], ["result_dir: 'absent' is not a folder"]),
         (["render"], ["out: is missing"]),
+        (["merge", "absent"], ["shards: none is in 'absent'"]),
+        (["merge"], ["Missing argument"]),
         (["rum"], ["No such command", "rum"]),
     ):
         check_refused(askd_bench(*arguments, cwd=tmp_path), *said)

@@ -32,13 +32,14 @@ class ProgressBar:
         if self._task is not None:  # stopping prints a line
             self._bar.stop()
 
-    def start(self, corpus: str, condition_ids: list[str], utterances: int, fitting: int) -> None:
+    def start(self, corpus: str, condition_ids: list[str], utterances: int, fitting: int, *, part: int | None = None) -> None:
         """Begin a corpus; the bar appears with the first, so that a command that is refused prints its error alone."""
         self._bar.start()
-        total = utterances * len(condition_ids) + fitting
+        total = utterances * len(condition_ids) + fitting if part is None else part
         self.note(
             f"{corpus}: {len(condition_ids)} conditions × {utterances} utterances"
             + (f" + {fitting} clean dev utterances for temperature scaling" if fitting else "")
+            + (f"; this shard: {part} of these" if part is not None else "")
         )
         self._corpus, self._kept = corpus, 0
         self._task = self._bar.add_task(corpus, total=total)
