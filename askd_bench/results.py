@@ -155,6 +155,15 @@ class Result:
         return summary
 
 
+def find_results(folder: Path) -> list[Result]:
+    """Return the result directories `<model>/<suite>-v<version>/<corpus>/` of a folder, sorted by these three.
+
+    Raises:
+        UserError: one of them is no whole result.
+    """
+    return [Result.open(file.parent) for file in sorted(folder.glob(f"*/*-v*/*/{SIGNATURE_FILE}"))]
+
+
 class RowStore:
     """The rows of a run under way. Use it as a context manager: leaving it closes the file, rows stay."""
 

@@ -2,7 +2,7 @@
 
 import json
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -100,16 +100,25 @@ def check(manifest: Path, *, noise_dir: Path | None = None, workers: int | None 
             continue
         found += [
             f"{suite} {corpus} {condition} {utterance}: {hashes[condition, utterance]} -> {sha256}"
-            for condition, utterance, sha256 in _hashes(suite, corpus, hashes, noise_dir, workers)
+            for condition, utterance, sha256 in hashes_now(suite, corpus, hashes, noise_dir, workers)
             if hashes[condition, utterance] != sha256
         ]
     return found
 
 
-def _hashes(
-    suite: str, corpus: str, keys: dict[tuple[str, str], str | None], noise_dir: Path | None, workers: int | None
+def hashes_now(
+    suite: str, corpus: str, keys: Collection[tuple[str, str]], noise_dir: Path | None, workers: int | None
 ) -> Iterator[tuple[str, str, str | None]]:
-    """Yield (condition, utterance, hash now) of every key; None where it cannot be rendered or is no more."""
+    """Render again and yield (condition, utterance, hash now) of every key; None where it cannot be rendered or is no more.
+
+    Args:
+        suite, corpus: as for `render`.
+        keys: (condition, utterance) pairs.
+        noise_dir, workers: as for `render`.
+
+    Raises:
+        UserError: unknown suite or corpus.
+    """
     conditions = sorted({condition for condition, _ in keys})
     inputs = resolve_inputs(suite, corpus=[corpus], conditions=None, full=True, limit=0, split="test", noise_dir=noise_dir)
     left = set(keys)

@@ -3,7 +3,6 @@
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,7 +13,7 @@ from askd_bench.metrics.aligned import Aligned, align_systems
 from askd_bench.metrics.scored import Scored
 from askd_bench.metrics.scoring import score
 from askd_bench.models.names import DEFAULT_MODEL
-from askd_bench.results import SIGNATURE_FILE, Key, Result
+from askd_bench.results import Key, Result
 from askd_bench.types import Row
 
 Arrays = Mapping[str, NDArray[np.generic]]
@@ -75,11 +74,6 @@ class Board:
     def has_shifts(self) -> bool:
         """Whether there is a condition besides the baseline."""
         return len(self.conditions) > 1
-
-
-def find_results(folder: Path) -> list[Result]:
-    """Return the result directories `<model>/<suite>-v<version>/<corpus>/` of a folder, sorted."""
-    return [Result.open(file.parent) for file in sorted(folder.glob(f"*/*-v*/*/{SIGNATURE_FILE}"))]
 
 
 def model_of(result: Result) -> str:

@@ -10,10 +10,11 @@ import pandas as pd
 
 from askd_bench.errors import UserError
 from askd_bench.metrics.estimate import Estimate, rounded
-from askd_bench.report.leaderboard.boards import Board, anchor_of, find_results, read_boards
+from askd_bench.report.leaderboard.boards import Board, anchor_of, read_boards
 from askd_bench.report.leaderboard.figures import FIGURES, TEACHING, by_condition, figures, ranks, teaching
 from askd_bench.report.leaderboard.known import AboutModel, Published, read_models, read_published
 from askd_bench.report.leaderboard.pools import Pool, pool
+from askd_bench.results import find_results
 
 OVERALL = "overall"
 ALL_CORPORA = "all"
