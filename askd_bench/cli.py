@@ -253,6 +253,40 @@ def compare(
     out.print(comparing.comparison_view(comparing.compare(student, teacher, control=control, normalizer=normalizer)))
 
 
+@app.command()
+def report(
+    result_dirs: Annotated[list[Path], typer.Argument(metavar="RESULT_DIR...", help="Result directories of `run`, one or several.")],
+    out_: Annotated[Path, typer.Option("--out", help="The page.")] = Path("report.html"),
+    figures: Annotated[Path | None, typer.Option(help="A folder for the page's figures as SVG and PNG.")] = None,
+    teacher: Annotated[str | None, typer.Option(help="Name of a model among the results: the others are compared with it.")] = None,
+    control: Annotated[str | None, typer.Option(help="Name of a student trained on the truth alone, without the teacher.")] = None,
+    gallery: Annotated[int, typer.Option(help="Utterances a section to listen to, with what each model wrote; 0 for none.")] = 6,
+    seed: Annotated[int, typer.Option(help="Of the choice of these utterances.")] = 0,
+    suite: Annotated[list[Path] | None, typer.Option(help="File of a suite of your own that was run; may be repeated.")] = None,
+    noise_dir: Annotated[Path | None, typer.Option(help="Your own noise recordings, where the run had some.")] = None,
+    normalizer: Annotated[str, typer.Option(help="Text normaliser.")] = "whisper-english",
+) -> None:
+    """Write one HTML page that needs nothing else: tables, figures, and a gallery to listen to, models side by side."""
+    from askd_bench.report.page.build import report as build
+
+    done = build(
+        result_dirs,
+        out=out_,
+        figures=figures,
+        teacher=teacher,
+        control=control,
+        gallery=gallery,
+        seed=seed,
+        suite=suite,
+        noise_dir=noise_dir,
+        normalizer=normalizer,
+    )
+    for warning in done.warnings:
+        err.print(f"warning: {warning}", style="yellow", highlight=False, markup=False, soft_wrap=True)
+    drawn = f"; {len(done.figures)} files of figures in {figures}" if figures is not None else ""
+    out.print(f"{done.page}: written, {done.page.stat().st_size / 1e6:.1f} MB{drawn}", highlight=False, markup=False, soft_wrap=True)
+
+
 def main() -> None:
     """Run the command line; bad input is one line on standard error and exit code 2 (with ASKD_BENCH_TRACEBACK set, below its cause)."""
     # Rendering shares the cores with the model: threads that spin while they wait for work would take them from it.

@@ -20,6 +20,7 @@ COMMANDS = {
     "groups": cli.groups,
     "render": cli.render,
     "merge": cli.merge,
+    "report": cli.report,
 }
 NOT_ON_THE_COMMAND_LINE = {"progress", "profile"}
 NOT_IN_THE_FUNCTION = {
