@@ -7,16 +7,18 @@ from askd_bench.errors import unknown_name
 from askd_bench.evaluation.merging import merge
 from askd_bench.evaluation.rendering import render
 from askd_bench.evaluation.run import CorpusResult, run
+from askd_bench.evaluation.verify import verify
 from askd_bench.metrics.groups import GroupTable
 from askd_bench.report.comparing import compare
 from askd_bench.report.groups import By, group_tables
+from askd_bench.report.leaderboard.files import leaderboard
 from askd_bench.report.listings import LISTINGS, Records, conditions
 from askd_bench.report.page.build import report
 from askd_bench.results import Result
 from askd_bench.suites import Suite, load_suite
 from askd_bench.text import DEFAULT_NORMALISER
 
-__all__ = ["CorpusResult", "compare", "groups", "list_", "merge", "render", "report", "run", "score", "validate"]
+__all__ = ["CorpusResult", "compare", "groups", "leaderboard", "list_", "merge", "render", "report", "run", "score", "validate", "verify"]
 
 
 def list_(what: str, suite: str = "noisy") -> Records:

@@ -14,6 +14,7 @@ from rich.table import Table
 
 from askd_bench.errors import UserError
 from askd_bench.models.names import DEFAULT_MODEL
+from askd_bench.paths import REFERENCE_RESULTS_DIR
 from askd_bench.report.terminal import console
 
 app = typer.Typer(
@@ -82,6 +83,8 @@ def run(
     batch_size: Annotated[int, typer.Option(help="Clips decoded together; halved where they are too many for memory.")] = 16,
     workers: Annotated[int | None, typer.Option(help="Processes that render audio; 0 for none. [default: one per four cores]")] = None,
     shard: Annotated[str | None, typer.Option(help="i/n, e.g. 3/8: only that part of the work; `merge` joins all parts.")] = None,
+    executor: Annotated[str, typer.Option(help="local, or ray: an actor for each --threads cores of a Ray cluster.")] = "local",
+    address: Annotated[str | None, typer.Option(help="The Ray cluster's, e.g. auto. [default: one is started on this machine]")] = None,
     normalizer: Annotated[str, typer.Option(help="Text normaliser of the summary.")] = "whisper-english",
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Discard another run's results that are in the way.")] = False,
     profile: Annotated[bool, typer.Option("--profile", help="Show where the time went: the models' own passes, and the rest.")] = False,
@@ -113,6 +116,8 @@ def run(
             batch_size=batch_size,
             workers=workers,
             shard=shard,
+            executor=executor,
+            address=address,
             normalizer=normalizer,
             overwrite=overwrite,
             progress=progress,
@@ -285,6 +290,49 @@ def report(
         err.print(f"warning: {warning}", style="yellow", highlight=False, markup=False, soft_wrap=True)
     drawn = f"; {len(done.figures)} files of figures in {figures}" if figures is not None else ""
     out.print(f"{done.page}: written, {done.page.stat().st_size / 1e6:.1f} MB{drawn}", highlight=False, markup=False, soft_wrap=True)
+
+
+@app.command()
+def leaderboard(
+    results: Annotated[
+        Path, typer.Option(help="A folder of <model>/<suite>-v<version>/<corpus>/.", show_default="the packaged results")
+    ] = REFERENCE_RESULTS_DIR,
+    check: Annotated[bool, typer.Option("--check", help="Write nothing; name the files that are not what the rows say, and how.")] = False,
+    comment_for: Annotated[
+        list[Path] | None, typer.Option(help="Write nothing; print Markdown on where this new result stands; may be repeated.")
+    ] = None,
+) -> None:
+    """Write LEADERBOARD.md, leaderboard.csv, leaderboard.tex and index.html from the rows of all results of a folder."""
+    from askd_bench.report.leaderboard import files, submission
+
+    if check and comment_for:
+        raise UserError("check: cannot be combined with comment_for (allowed: one of the two)")
+    if comment_for:
+        typer.echo(submission.comment(comment_for, results))
+        return
+    if check:
+        differing = files.check(results)
+        for one in differing or [f"{results}: every file is what the rows say"]:
+            out.print(one, markup=False, highlight=False, soft_wrap=True)
+        raise typer.Exit(1 if differing else 0)
+    out.print(f"{', '.join(map(str, files.leaderboard(results)))}: written", markup=False, highlight=False, soft_wrap=True)
+
+
+@app.command()
+def verify(
+    result_dirs: Annotated[list[Path] | None, typer.Argument(metavar="[RESULT_DIR...]", help="[default: all packaged results]")] = None,
+    sample: Annotated[int, typer.Option(help="Clips of each to render again and compare; 0 for none.")] = 3,
+    noise_dir: Annotated[Path | None, typer.Option(help="Your own noise recordings, where the run had some.")] = None,
+    workers: Annotated[int | None, typer.Option(help="Processes; 0 for none. [default: one per core]")] = None,
+) -> None:
+    """Check results: every row, the signature, the plan, the summary computed again, and a sample of the audio rendered again."""
+    from askd_bench.evaluation.verify import verify as verdicts
+
+    wrong = 0
+    for verdict in verdicts(result_dirs or None, sample=sample, noise_dir=noise_dir, workers=workers):
+        wrong += bool(verdict.problems)
+        out.print(str(verdict), markup=False, highlight=False, soft_wrap=True)
+    raise typer.Exit(1 if wrong else 0)
 
 
 def main() -> None:

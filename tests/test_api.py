@@ -21,12 +21,15 @@ COMMANDS = {
     "render": cli.render,
     "merge": cli.merge,
     "report": cli.report,
+    "leaderboard": cli.leaderboard,
+    "verify": cli.verify,
 }
 NOT_ON_THE_COMMAND_LINE = {"progress", "profile"}
 NOT_IN_THE_FUNCTION = {
     "render": {"check"},
+    "leaderboard": {"check", "comment_for"},
     "run": {"profile"},
-}  # a second use of the same command; a flag where the function takes an object
+}  # second uses of the same command; a flag where the function takes an object
 SPELLED = {"out_": "out"}
 
 

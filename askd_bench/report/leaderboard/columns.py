@@ -73,9 +73,12 @@ INHERITS = Column(
     digits=2,
     interval=True,
 )
+FAILED = Column(
+    label="failed", about="clips without a hypothesis (the rows say why): in no figure and no comparison", name="failed", digits=0
+)
 LEGEND = (
     *(RANK, PARAMETERS, RTFX, WER, CLEAN, SHIFTED, DELTA, ECE_CLEAN, ECE_SHIFTED, CONFIDENT, INSERTED, UNRELATED, SILENT, INVENTED),
-    INHERITS,
+    *(INHERITS, FAILED),
 )
 """All that need explaining, in reading order."""
 

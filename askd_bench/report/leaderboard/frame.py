@@ -32,18 +32,16 @@ class Leaderboard:
         anchor: the model whose audio decides what is comparable.
         boards: of all suites and corpora; several for one where models heard different audio.
         overall: the anchor's boards on which something is said, laid end to end; None where there is none.
-        ranked: suite labels of `overall`.
         frame: one row a model on a board and condition, with columns `suite, corpus, board, condition, model, rank_best, rank_worst,
-            utterances, reference_words, parameters, dtype, device, threads, batch_size, teacher, control`, and `NAME, NAME_low, NAME_high`
-            for each of `FIGURES` and `TEACHING`. Rows of one condition hold `wer` and `hallucination_rate` without intervals. Corpus "all"
-            pools a suite's boards with the anchor, suite "overall" all of them.
+            utterances, reference_words, failed, parameters, dtype, device, threads, batch_size, teacher, control`, and `NAME`, `NAME_low`,
+            `NAME_high` for each of `FIGURES` and `TEACHING`. Rows of one condition hold `wer` and `hallucination_rate` without intervals.
+            Corpus "all" pools a suite's boards with the anchor, suite "overall" all of them.
         models: what is known of them. published: tables from elsewhere.
     """
 
     anchor: str
     boards: tuple[Board, ...]
     overall: Pool | None
-    ranked: tuple[str, ...]
     frame: pd.DataFrame
     models: Mapping[str, AboutModel]
     published: tuple[Published, ...]
@@ -88,16 +86,10 @@ def leaderboard_of(folder: Path) -> Leaderboard:
         anchor=anchor,
         boards=boards,
         overall=overall,
-        ranked=tuple(dict.fromkeys(board.suite for board in spoken)),
         frame=_frame(records),
         models=models,
         published=read_published(folder),
     )
-
-
-def order_of(pooled: Pool) -> list[str]:
-    """Return the pool's models from best to worst; by name where nothing is said."""
-    return [rank.name for rank in ranks(pooled)] or sorted(pooled.models)
 
 
 def _check_identity(name: str, boards: Sequence[Board]) -> None:
@@ -129,6 +121,7 @@ def _scope(pooled: Pool, models: Mapping[str, AboutModel], suite: str, corpus: s
             "rank_worst": worst,
             "utterances": len(pooled.clean),
             "reference_words": words,
+            "failed": int(pooled.aligned.systems[pooled.models.index(model)].failed.sum()),
             **_circumstances([board.signatures[model] for board in pooled.boards]),
             "teacher": about.teacher if about else None,
             "control": about.control if about else None,
@@ -145,6 +138,7 @@ def _conditions(pooled: Pool, board: Board, number: int) -> Iterable[dict[str, A
                 **_key(board.suite, board.corpus, number, condition, model),
                 "utterances": int(here.sum()),
                 "reference_words": int(board.aligned.reference_words[here].sum()),
+                "failed": int(board.aligned.systems[board.models.index(model)].failed[here].sum()),
                 **{name: rounded(value) for name, value in tables[model][condition].items()},
             }
 
@@ -168,7 +162,7 @@ def _flat(estimates: Mapping[str, Estimate]) -> dict[str, float | None]:
 
 
 def _frame(records: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
-    counts = ["rank_best", "rank_worst", "utterances", "reference_words", "parameters"]
+    counts = ["rank_best", "rank_worst", "utterances", "reference_words", "failed", "parameters"]
     texts = [*_CIRCUMSTANCES, "teacher", "control"]
     numbers = [f"{name}{end}" for name in (*FIGURES, *TEACHING) for end in ("", "_low", "_high")]
     frame = pd.DataFrame(records, columns=[*_key("", "", 0, "", ""), *counts, *texts, *numbers])

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from askd_bench.report.leaderboard.boards import Board
@@ -12,6 +13,7 @@ from askd_bench.report.leaderboard.columns import (
     DELTA,
     ECE_CLEAN,
     ECE_SHIFTED,
+    FAILED,
     INHERITS,
     INSERTED,
     INVENTED,
@@ -53,8 +55,9 @@ def board_section(leaderboard: Leaderboard, board: Board, *, only: Sequence[str]
     if board.has_words:
         shifted, ece_shifted = ((SHIFTED, DELTA), (ECE_SHIFTED,)) if board.has_shifts else ((), ())
         columns = (MODEL, RANK, PARAMETERS, RTFX, WER, CLEAN, *shifted, ECE_CLEAN, *ece_shifted, CONFIDENT, INSERTED, UNRELATED)
+        columns += (FAILED,) if any(record["failed"] for record in records) else ()
     else:
-        records.sort(key=lambda record: (record["hallucination_rate"], record["model"]))
+        records.sort(key=lambda record: (np.nan_to_num(record["hallucination_rate"], nan=np.inf), record["model"]))
     by_condition = _conditions(board, _records(frame[frame["condition"] != ALL_CONDITIONS]), [record["model"] for record in records])
     return Section(
         title=f"{board.suite}, {board.corpus}" + (f", other audio ({number})" if number > 1 else ""),
@@ -148,9 +151,10 @@ def _models(leaderboard: Leaderboard) -> Section:
     return Section(title="Models", table=_table(MODELS, [records[name] for name in sorted(records)]))
 
 
-def _parameters(leaderboard: Leaderboard, model: str) -> int:
-    """Return a model's number of parameters, from any of its results."""
-    return next(int(board.signatures[model]["model"]["parameters"]) for board in leaderboard.boards if model in board.results)
+def _parameters(leaderboard: Leaderboard, model: str) -> int | None:
+    """Return a model's number of parameters, from any of its results; None where it has none that can be counted."""
+    parameters: int | None = next(board.signatures[model]["model"]["parameters"] for board in leaderboard.boards if model in board.results)
+    return parameters
 
 
 def _published(tables: Sequence[Published]) -> list[Section]:

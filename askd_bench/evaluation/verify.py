@@ -1,0 +1,247 @@
+"""`verify`: do result directories hold what they claim? Rows, signature, plan, summary, and a sample of the audio rendered again."""
+
+import hashlib
+import json
+import math
+import os
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass, fields
+from functools import partial
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+from threadpoolctl import threadpool_limits
+
+from askd_bench.corpora import SEED_RULE as SELECT_RULE
+from askd_bench.errors import UserError
+from askd_bench.evaluation.inputs import Inputs, folder_fingerprint, resolve_inputs
+from askd_bench.evaluation.plan import Plan
+from askd_bench.evaluation.render import SEED_RULE
+from askd_bench.evaluation.rendering import hashes_now
+from askd_bench.models.base import ModelCard
+from askd_bench.paths import REFERENCE_RESULTS_DIR
+from askd_bench.results import SCHEMA_VERSION, Result, differences, find_results, row_from_json, row_to_json
+from askd_bench.suites import load_suite
+from askd_bench.types import Row, Utterance
+
+SAMPLE = 3
+_SHOWN = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What was found in one directory: how many rows, how many clips were rendered again, and what is wrong (nothing: it holds)."""
+
+    path: Path
+    rows: int
+    rendered: int
+    problems: tuple[str, ...]
+
+    def __str__(self) -> str:
+        if self.problems:
+            return f"WRONG {self.path}: {'; '.join(self.problems)}"
+        return f"ok {self.path}: {self.rows} rows as planned, summary follows from them, clips rendered to the same bits: {self.rendered}"
+
+
+def verify(
+    result_dirs: Sequence[Path] | None = None, *, sample: int = SAMPLE, noise_dir: Path | None = None, workers: int | None = None
+) -> Iterator[Verdict]:
+    """Yield a verdict on each result directory, in order.
+
+    Args:
+        result_dirs: None for all packaged results.
+        sample: how many clips of each to render again, chosen by the hash of model, condition and utterance; 0 for none.
+        noise_dir: the recordings, for results made with `noise_dir`.
+        workers: processes that verify; None for one a core, 0 for none besides this one.
+
+    Raises:
+        UserError: a directory is no result, or a number out of range.
+    """
+    for name, value in (("sample", sample), ("workers", workers or 0)):
+        if value < 0:
+            raise UserError(f"{name}: {value} is out of range (allowed: 0 or more)")
+    results = find_results(REFERENCE_RESULTS_DIR) if result_dirs is None else [Result.open(path) for path in result_dirs]
+    if not results:
+        raise UserError(f"result_dirs: there are none in {str(REFERENCE_RESULTS_DIR)!r} (allowed: at least one)")
+    count = min(len(results), os.cpu_count() or 1) if workers is None else workers
+    task = partial(_verify, sample=sample, noise_dir=noise_dir)
+    return _in_processes(task, results, count) if count > 1 else map(task, results)
+
+
+def _in_processes(task: "partial[Verdict]", results: Sequence[Result], workers: int) -> Iterator[Verdict]:
+    with ProcessPoolExecutor(workers, get_context("spawn"), initializer=threadpool_limits, initargs=(1,)) as pool:
+        yield from pool.map(task, results)
+
+
+def _verify(result: Result, *, sample: int, noise_dir: Path | None) -> Verdict:
+    problems: list[str] = []
+    rows: list[Row] = []
+    rendered = 0
+    try:
+        rows, wrong = _read(result)
+        problems += wrong
+        signature = result.signature()
+        problems += _place(result, signature)
+        inputs, wrong = _inputs(signature, rows, noise_dir)
+        problems += wrong
+        problems += _plan(inputs, rows)
+        problems += _summary(result, rows)
+        if sample and not problems:
+            rendered, wrong = _audio(result, signature, rows, sample, noise_dir)
+            problems += wrong
+    except UserError as error:
+        problems.append(str(error))
+    except (KeyError, TypeError, AttributeError) as error:  # of files that anyone may have written
+        problems.append(f"malformed: {error!r}")
+    return Verdict(result.path, len(rows), rendered, tuple(problems))
+
+
+def _read(result: Result) -> tuple[list[Row], list[str]]:
+    """Return the rows, and what is wrong with single ones."""
+    rows, wrong = [], []
+    for number, line in enumerate(result.lines(), start=1):
+        row = row_from_json(line)
+        rows.append(row)
+        if (row_to_json(row) + "\n").encode() != line:
+            wrong.append(f"row {number}: not as a run writes it (order of keys, digits, or a field of another type)")
+        elif problem := _row_problem(row):
+            wrong.append(f"row {number} ({row.condition}, {row.utterance}): {problem}")
+    return rows, _shortened(wrong, "rows")
+
+
+def _row_problem(row: Row) -> str | None:
+    if (row.hypothesis is None) != (row.error is not None):
+        return "there must be either a hypothesis or an error"
+    if not math.isfinite(row.duration_s) or row.duration_s < 0 or (row.decode_s is not None and row.decode_s < 0):
+        return "a duration is no length of time"
+    if row.words and [part for word in row.words for part in word.text.split()] != (row.hypothesis or "").split():
+        return "the words are not the hypothesis"
+    if row.word_tokens and len(row.word_tokens) != len(row.words):
+        return "word_tokens has another length than words"
+    if any(len(values) != sum(row.word_tokens) for values in (row.token_logprobs, row.token_entropies, *row.tempered_logprobs.values())):
+        return "token values are not as many as word_tokens says"
+    if any(x > 0 for values in (row.token_logprobs, *row.tempered_logprobs.values()) for x in values):
+        return "a log-probability is above 0"
+    shares = [*row.token_entropies, *(word.confidence for word in row.words if word.confidence is not None)]
+    if any(not 0 <= x <= 1 for x in shares):
+        return "a confidence or entropy is outside [0, 1]"
+    if row.hypothesis is not None and (row.audio_sha256 is None or len(row.audio_sha256) != 64):
+        return "audio_sha256 is no hash"
+    return None
+
+
+def _place(result: Result, signature: Mapping[str, Any]) -> list[str]:
+    """Say whether the directory is where its signature belongs, and whether the signature is one of this version."""
+    suite = signature["suite"]
+    belongs = (signature["model"]["id"], f"{suite['name']}-v{suite['version']}", signature["corpus"]["name"])
+    wrong = [] if result.path.resolve().parts[-3:] == belongs else [f"signature: belongs into {'/'.join(belongs)}"]
+    expected = {
+        "schema_version": SCHEMA_VERSION,
+        "rules": {"seed": SEED_RULE, "select": SELECT_RULE},
+        "model": sorted(field.name for field in fields(ModelCard)),
+    }
+    found = {key: sorted(signature[key]) if key == "model" else signature[key] for key in expected}
+    return wrong + [f"signature: {one}" for one in differences(found, expected)]
+
+
+def _inputs(signature: Mapping[str, Any], rows: Sequence[Row], noise_dir: Path | None) -> tuple[Inputs, list[str]]:
+    """Open what the run started from, and compare its suite, corpus, talkers and noise with the signature's.
+
+    A signature does not say how many utterances were asked for: it is all, as many as there are, or more (the suite's own limit).
+    """
+    suite, corpus, conditions = signature["suite"], signature["corpus"], signature["conditions"]
+    now = load_suite(suite["name"])
+    heard = len({row.utterance for row in rows if row.split == corpus["split"]})
+    found = {key: signature[key] for key in ("suite", "conditions", "corpus", "talkers", "noise_dir")}
+    closest: tuple[list[str], Inputs] | None = None
+    for limit in dict.fromkeys((0, heard, now.limit)):
+        inputs = resolve_inputs(
+            suite["name"],
+            corpus=[corpus["source"]],
+            conditions=list(conditions),
+            full=False,
+            limit=limit,
+            split=corpus["split"],
+            noise_dir=noise_dir,
+        )
+        different = differences(found, _expected(inputs))
+        if closest is None or len(different) < len(closest[0]):
+            closest = different, inputs
+    assert closest is not None
+    return closest[1], _shortened([f"signature: {one}" for one in closest[0]], "entries of the signature")
+
+
+def _expected(inputs: Inputs) -> dict[str, Any]:
+    suite, [selected] = inputs.suite, inputs.corpora
+    reported, fitting, noise_dir = selected.reported, selected.fitting, inputs.noise_dir
+    return {
+        "suite": {"name": suite.name, "version": suite.version, "fingerprint": suite.fingerprint, "baseline": suite.baseline},
+        "conditions": {one.id: {"family": one.family, "severity": one.severity} for one in inputs.conditions},
+        "corpus": {
+            "name": reported.name,
+            "source": reported.source,
+            "fingerprint": reported.fingerprint(),
+            "fitting_fingerprint": fitting.fingerprint() if fitting else None,
+            "split": inputs.split,
+            "licence": reported.licence,
+            "speaker_is": reported.speaker_is,
+            "group_is": reported.group_is,
+        },
+        "talkers": {"name": inputs.talkers.name, "fingerprint": inputs.talkers.fingerprint()},
+        "noise_dir": {"name": noise_dir.name, "fingerprint": folder_fingerprint(noise_dir)} if noise_dir else None,
+    }
+
+
+def _plan(inputs: Inputs, rows: Sequence[Row]) -> list[str]:
+    """Say whether every planned condition and utterance is there exactly once, and nothing else, with the corpus' texts and speakers."""
+    [selected] = inputs.corpora
+    plan = Plan(
+        conditions=inputs.conditions,
+        reported=selected.reported,
+        fitting=selected.fitting,
+        baseline=inputs.suite.baseline,
+        batch_size=len(rows) or 1,
+        window_s=None,
+    )
+    planned: dict[tuple[str, str], Utterance] = {
+        (batch.condition.id, utterance.id): utterance for batch in plan for utterance in batch.utterances
+    }
+    there = Counter((row.condition, row.utterance) for row in rows)
+    wrong = [f"{condition}, {utterance}: planned, but there is no row" for condition, utterance in planned.keys() - there.keys()]
+    wrong += [f"{condition}, {utterance}: not planned" for condition, utterance in there.keys() - planned.keys()]
+    wrong += [f"{condition}, {utterance}: {count} rows" for (condition, utterance), count in there.items() if count > 1]
+    for row in rows:
+        utterance = planned.get((row.condition, row.utterance))
+        for name in ("reference", "speaker", "group", "split"):
+            if utterance is not None and getattr(utterance, name) != getattr(row, name):
+                wrong.append(f"{row.condition}, {row.utterance}: {name} is not the corpus'")
+    return _shortened(sorted(wrong), "rows")
+
+
+def _summary(result: Result, rows: Sequence[Row]) -> list[str]:
+    stored = dict(result.stored_summary())
+    stored.pop("peak_memory_bytes", None)  # of the process, not of rows
+    computed: dict[str, Any] = json.loads(json.dumps(result.summarise(rows, normalizer=stored["normalizer"]["name"])))
+    return _shortened([f"summary: {one} from the rows" for one in differences(stored, computed)], "entries of the summary")
+
+
+def _audio(result: Result, signature: Mapping[str, Any], rows: Sequence[Row], sample: int, noise_dir: Path | None) -> tuple[int, list[str]]:
+    """Render a seeded sample again; return how many clips, and those that came out otherwise."""
+    heard = {(row.condition, row.utterance): row.audio_sha256 for row in rows if row.audio_sha256}
+    seed = signature["model"]["id"]
+    chosen = sorted(heard, key=lambda key: hashlib.sha256("\0".join((seed, *key)).encode()).digest())[:sample]
+    again = hashes_now(signature["suite"]["name"], signature["corpus"]["source"], chosen, noise_dir, 0)
+    wrong = [
+        f"audio of {condition}, {utterance}: {heard[condition, utterance]} -> {sha256}"
+        for condition, utterance, sha256 in again
+        if sha256 != heard[condition, utterance]
+    ]
+    return len(chosen), _shortened(wrong, "clips")
+
+
+def _shortened(problems: Sequence[str], what: str) -> list[str]:
+    more = len(problems) - _SHOWN
+    return [*problems[:_SHOWN], *([f"and {more} more {what}"] if more > 0 else [])]
