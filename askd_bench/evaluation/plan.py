@@ -1,7 +1,7 @@
 """What a run will do, in which order: batches of clips of similar length, condition by condition, the same whatever happens on the way."""
 
 import itertools
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from askd_bench.audio import audio_duration_s
@@ -49,7 +49,8 @@ class Part:
 
     def of_conditions(self) -> dict[str, range]:
         """Return condition -> which of its own batches belong to the part, without conditions that have none."""
-        wanted, start = {}, 0
+        wanted: dict[str, range] = {}
+        start = 0
         for condition, sizes in self.outline.sizes.items():
             own = range(max(self.first - start, 0), min(self.end - start, len(sizes)))
             wanted |= {condition: own} if own else {}
@@ -88,10 +89,9 @@ class Plan:
         wanted = self.part.of_conditions() if self.part else {}
         for condition in self.conditions:
             if self.part is None:
-                yield from self._of_condition(condition, iter(self.reported), self.fitting and iter(self.fitting))
+                yield from self._of_condition(condition, iter)
             elif own := wanted.get(condition.id):  # the other conditions' utterances are not even read
-                batches = self._of_condition(condition, iter(self.reported), self.fitting and iter(self.fitting))
-                yield from itertools.islice(batches, own.start, own.stop)
+                yield from itertools.islice(self._of_condition(condition, iter), own.start, own.stop)
 
     def outline(self) -> Outline:
         """Count the batches of the whole plan, by two passes over the metadata: with the fitting utterances and without."""
@@ -100,15 +100,15 @@ class Plan:
         for condition in self.conditions:
             with_fitting = condition.id == self.baseline
             if with_fitting not in known:
-                known[with_fitting] = _measure(self._of_condition(condition, _timed(self.reported), self.fitting and _timed(self.fitting)))
+                known[with_fitting] = _measure(self._of_condition(condition, _timed))
             sizes[condition.id], fingerprint = known[with_fitting]
             digest.add(condition.id, fingerprint)
         return Outline(sizes, digest.hex())
 
-    def _of_condition(self, condition: Condition, reported: Iterator[Utterance], fitting: Iterator[Utterance] | None) -> Iterator[Batch]:
-        utterances = reported
-        if condition.id == self.baseline and fitting is not None:
-            utterances = itertools.chain(reported, fitting)
+    def _of_condition(self, condition: Condition, read: Callable[[Corpus], Iterator[Utterance]]) -> Iterator[Batch]:
+        utterances = read(self.reported)
+        if condition.id == self.baseline and self.fitting is not None:
+            utterances = itertools.chain(utterances, read(self.fitting))
         while window := [_with_duration(utterance) for utterance in itertools.islice(utterances, _WINDOW)]:
             yield from self._batches(condition, window)
 

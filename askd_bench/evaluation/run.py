@@ -1,33 +1,32 @@
 """`run`: a suite over corpora into a model, one result directory for each corpus."""
 
-import importlib.metadata
 import pickle
-import platform
 from collections.abc import Sequence
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from askd_bench.corpora import SEED_RULE as SELECT_RULE
-from askd_bench.errors import UserError
+from askd_bench.errors import UserError, unknown_name
 from askd_bench.evaluation.hearing import Listener, hear
 from askd_bench.evaluation.inputs import Inputs, folder_fingerprint, resolve_inputs
-from askd_bench.evaluation.memory import peak_memory_bytes
+from askd_bench.evaluation.local_executor import Local
+from askd_bench.evaluation.panel import Described, Executor, Panel
 from askd_bench.evaluation.plan import Plan
 from askd_bench.evaluation.profile import Profile
-from askd_bench.evaluation.progress import Progress, Silent
+from askd_bench.evaluation.progress import Held, Progress, Silent
 from askd_bench.evaluation.render import SEED_RULE
 from askd_bench.evaluation.shards import Shard, say_done
+from askd_bench.evaluation.versions import versions
 from askd_bench.evaluation.workers import Preparer, default_workers
-from askd_bench.models.base import REMOTE, Transcriber
 from askd_bench.models.load import load_transcriber
 from askd_bench.models.names import DEFAULT_MODEL
 from askd_bench.results import SCHEMA_VERSION, Result, RowStore, signature_of
 from askd_bench.text import DEFAULT_NORMALISER, normaliser
 from askd_bench.types import Split
 
-_RECORDED_PACKAGES = ("askd-bench", "av", "numpy", "scipy", "soundfile", "soxr", "tokenizers", "torch", "transformers")
+EXECUTORS = ("local", "ray")
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +61,8 @@ def run(
     batch_size: int = 16,
     workers: int | None = None,
     shard: str | None = None,
+    executor: str = "local",
+    address: str | None = None,
     normalizer: str = DEFAULT_NORMALISER,
     overwrite: bool = False,
     progress: Progress | None = None,
@@ -88,6 +89,8 @@ def run(
         workers: processes that render; None for one per four cores, 0 for none.
         shard: "i/n": only the i-th of n parts of each corpus' plan, for `merge` to join; results go to
             `<output>/<model>/<suite>-v<version>/<corpus>.shards/<i>-of-<n>/`.
+        executor: "local", or "ray": on the machines of a Ray cluster, an actor for each `threads` cores (one where it is None) or each GPU.
+        address: of that cluster, e.g. "auto" for the one this machine belongs to; None starts one on this machine.
         normalizer: of the summary; rows keep raw text.
         overwrite: discard results of another run that are in the way.
         progress: told of every step.
@@ -100,92 +103,88 @@ def run(
         UserError: bad input, told in one line, before anything is written.
     """
     progress, profile = progress or Silent(), profile or Profile()
-    _check(batch_size=batch_size, workers=workers)
+    _check(batch_size=batch_size, workers=workers, executor=executor, address=address)
     normaliser(normalizer)
     part = None if shard is None else Shard.parse(shard)
     inputs = resolve_inputs(suite, corpus=corpus, conditions=conditions, full=full, limit=limit, split=split, noise_dir=noise_dir)
     options = {"dtype": dtype, "device": device, "threads": threads, "language": language, "task": task, "num_beams": num_beams}
-    notes: list[str] = []
-    with profile.measure("loading"):
-        transcribers = _load(model, say=notes.append, trust_remote_code=trust_remote_code, **options)
-    passes: list[tuple[Plan, list[Listener], Preparer]] = []
-    for selected in inputs.corpora:
-        for window_s in dict.fromkeys(one.window_s for one in transcribers):
-            alike = [one for one in transcribers if one.window_s == window_s]
-            plan = Plan(
-                conditions=inputs.conditions,
-                reported=selected.reported,
-                fitting=selected.fitting,
-                baseline=inputs.suite.baseline,
-                batch_size=batch_size,
-                window_s=window_s,
-            )
-            if part is not None:
-                plan = part.of(plan)
-            passes.append((plan, *_listeners(inputs, plan, alike, Path(output), part, overwrite=overwrite)))
+    options |= {"trust_remote_code": trust_remote_code}
+    models = [model] if isinstance(model, str) else list(model)
+    if not models:
+        raise UserError("model: none is given (allowed: one or more)")
+    say = Held(progress.note)
     results = []
-    with ExitStack() as open_stores:
+    with ExitStack() as stack:
+        with profile.measure("loading"):
+            engine: Executor
+            if executor == "ray":
+                engine = stack.enter_context(_on_ray(models, options, address=address, say=say, profile=profile))
+            else:
+                transcribers = [load_transcriber(one, say=say, **options) for one in models]
+                processes = default_workers() if workers is None else workers
+                engine = Local(transcribers, workers=processes, say=say, profile=profile)
+            _refuse_namesakes(models, engine.models)
+        passes: list[tuple[Plan, list[Listener], Panel]] = []
+        for selected in inputs.corpora:
+            for window_s in dict.fromkeys(one.window_s for one in engine.models):
+                alike = [number for number, one in enumerate(engine.models) if one.window_s == window_s]
+                plan = Plan(
+                    conditions=inputs.conditions,
+                    reported=selected.reported,
+                    fitting=selected.fitting,
+                    baseline=inputs.suite.baseline,
+                    batch_size=batch_size,
+                    window_s=window_s,
+                )
+                if part is not None:
+                    plan = part.of(plan)
+                listeners = [_listener(inputs, plan, engine.models[one], Path(output), part, overwrite=overwrite) for one in alike]
+                passes.append((plan, listeners, _panel(inputs, alike, engine.models)))
         for _, listeners, _ in passes:  # all were found free before the first is touched
             for listener in listeners:
                 listener.store.prepare()
-                open_stores.enter_context(listener.store)
-        for note in notes:  # bad input is one line, so that all else waits until there is none
-            progress.note(note)
-        for plan, listeners, preparer in passes:
-            hear(
-                plan,
-                listeners,
-                preparer,
-                workers=default_workers() if workers is None else workers,
-                progress=progress,
-                profile=profile,
-            )
+                stack.enter_context(listener.store)
+        say.release()
+        for plan, listeners, panel in passes:
+            hear(plan, listeners, panel, engine, progress=progress, profile=profile)
             for listener in listeners:
                 listener.store.close()
-                # the peak is the process's, and no model's where there are several or it runs elsewhere
-                own = len(transcribers) == 1 and listener.transcriber.card.device != REMOTE
-                peak = peak_memory_bytes() if listener.warm and own else None
-                result = Result(listener.store.path)
+                result, peak = Result(listener.store.path), engine.peak_memory_bytes()
                 with profile.measure("summarising"):
                     if part is None:
                         summary = result.write_summary(normalizer, peak_memory_bytes=peak)
                     else:
                         summary = {}
                         say_done(result.path, peak_memory_bytes=peak)
-                results.append(CorpusResult(listener.transcriber.card.id, plan.reported.name, result.path, summary, result.signature()))
+                results.append(CorpusResult(listener.model.card.id, plan.reported.name, result.path, summary, result.signature()))
     return results
 
 
-def _load(model: str | Sequence[str], **options: Any) -> list[Transcriber]:
-    models = [model] if isinstance(model, str) else list(model)
-    if not models:
-        raise UserError("model: none is given (allowed: one or more)")
-    transcribers = [load_transcriber(one, **options) for one in models]
-    names = [one.card.id for one in transcribers]
+def _refuse_namesakes(arguments: Sequence[str], models: Sequence[Described]) -> None:
+    names = [one.card.id for one in models]
     twice = next((name for name in names if names.count(name) > 1), None)
     if twice:
-        raise UserError(f"model: two of {', '.join(models)} are called {twice!r} (allowed: different names, since results go by name)")
-    return transcribers
+        raise UserError(f"model: two of {', '.join(arguments)} are called {twice!r} (allowed: different names, since results go by name)")
 
 
-def _listeners(
-    inputs: Inputs, plan: Plan, transcribers: Sequence[Transcriber], output: Path, shard: Shard | None, *, overwrite: bool
-) -> tuple[list[Listener], Preparer]:
-    """Return the models with their stores, and the preparer with each different front end once."""
-    frontends = {pickle.dumps(one.frontend): one.frontend for one in transcribers}
-    numbers = {key: number for number, key in enumerate(frontends)}
+def _on_ray(models: Sequence[str], options: dict[str, Any], **how: Any) -> AbstractContextManager[Executor]:
+    try:
+        from askd_bench.evaluation.ray_executor import OnRay
+    except ImportError:
+        raise UserError("executor: 'ray' needs a package that is not installed (allowed: local, or pip install askd-bench[ray])") from None
+    return OnRay(load_transcriber, models, options, **how)
+
+
+def _listener(inputs: Inputs, plan: Plan, model: Described, output: Path, shard: Shard | None, *, overwrite: bool) -> Listener:
+    signature = _signature(inputs, plan, model) | ({} if shard is None else {"shard": shard.record(plan)})
     folder = Path(plan.reported.name) if shard is None else shard.folder(plan.reported.name)
-    of_shard = {} if shard is None else {"shard": shard.record(plan)}
-    listeners = [
-        Listener(
-            transcriber=one,
-            store=RowStore(
-                output / one.card.id / inputs.suite.label / folder, _signature(inputs, plan, one) | of_shard, overwrite=overwrite
-            ),
-            frontend=numbers[pickle.dumps(one.frontend)],
-        )
-        for one in transcribers
-    ]
+    return Listener(model, RowStore(output / model.card.id / inputs.suite.label / folder, signature, overwrite=overwrite))
+
+
+def _panel(inputs: Inputs, numbers: Sequence[int], models: Sequence[Described]) -> Panel:
+    """Return the panel of the models with these numbers; its preparer has each different front end once."""
+    pickled = [pickle.dumps(models[number].frontend) for number in numbers]
+    frontends = {key: models[number].frontend for key, number in zip(pickled, numbers, strict=True)}
     preparer = Preparer(
         suite=inputs.suite.name,
         version=inputs.suite.version,
@@ -193,10 +192,10 @@ def _listeners(
         noise_dir=inputs.noise_dir,
         frontends=tuple(frontends.values()),
     )
-    return listeners, preparer
+    return Panel(models=numbers, frontends=[list(frontends).index(key) for key in pickled], preparer=preparer)
 
 
-def _signature(inputs: Inputs, plan: Plan, transcriber: Transcriber) -> dict[str, Any]:
+def _signature(inputs: Inputs, plan: Plan, model: Described) -> dict[str, Any]:
     suite, noise_dir = inputs.suite, inputs.noise_dir
     return {
         "schema_version": SCHEMA_VERSION,
@@ -212,17 +211,23 @@ def _signature(inputs: Inputs, plan: Plan, transcriber: Transcriber) -> dict[str
             "speaker_is": plan.reported.speaker_is,
             "group_is": plan.reported.group_is,
         },
-        "model": signature_of(transcriber.card),
+        "model": signature_of(model.card),
         "batch_size": plan.batch_size,
         "rules": {"seed": SEED_RULE, "select": SELECT_RULE},
         "talkers": {"name": inputs.talkers.name, "fingerprint": inputs.talkers.fingerprint()},
         "noise_dir": {"name": noise_dir.name, "fingerprint": folder_fingerprint(noise_dir)} if noise_dir else None,
-        "versions": {"python": platform.python_version()} | {name: importlib.metadata.version(name) for name in _RECORDED_PACKAGES},
+        "versions": versions(),
     }
 
 
-def _check(*, batch_size: int, workers: int | None) -> None:
+def _check(*, batch_size: int, workers: int | None, executor: str, address: str | None) -> None:
     if batch_size < 1:
         raise UserError(f"batch_size: {batch_size} is out of range (allowed: 1 or more)")
     if workers is not None and workers < 0:
         raise UserError(f"workers: {workers} is out of range (allowed: 0 or more)")
+    if executor not in EXECUTORS:
+        raise unknown_name("executor", executor, EXECUTORS)
+    if executor == "ray" and workers is not None:
+        raise UserError(f"workers: {workers} cannot be combined with executor ray (allowed: leave it out; its actors render themselves)")
+    if executor != "ray" and address is not None:
+        raise UserError(f"address: {address!r} is of no use to executor {executor} (allowed: leave it out, or --executor ray)")
