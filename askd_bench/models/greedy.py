@@ -7,8 +7,6 @@ from dataclasses import dataclass
 from typing import Protocol
 
 import torch
-from transformers import WhisperForConditionalGeneration
-from transformers.cache_utils import DynamicCache, EncoderDecoderCache
 
 from askd_bench.models.confidence import TokenConfidences, append, score_choice
 
@@ -39,23 +37,6 @@ class StepDecoder(Protocol):
 
     def keep(self, rows: list[int]) -> None:
         """Go on with these rows of the batch alone."""
-
-
-@torch.inference_mode()
-def decode_greedily(
-    model: WhisperForConditionalGeneration, encoder_states: torch.Tensor, settings: GreedySettings
-) -> list[TokenConfidences]:
-    """Decode a batch greedily with a transformers model.
-
-    Args:
-        model: in eval mode.
-        encoder_states: float, shape (batch, num_frames, d_model), the encoder's output.
-        settings: see `GreedySettings`.
-
-    Returns:
-        one record an utterance, without prompt and end token.
-    """
-    return decode_steps(_TransformersDecoder(model, encoder_states), encoder_states.shape[0], settings, device=encoder_states.device)
 
 
 @torch.inference_mode()
@@ -98,19 +79,3 @@ def decode_steps(
             chosen = chosen[torch.tensor(staying, device=device)]
         tokens = chosen[:, None]
     return records
-
-
-class _TransformersDecoder:
-    def __init__(self, model: WhisperForConditionalGeneration, encoder_states: torch.Tensor) -> None:
-        self._decoder, self._head, self._encoder_states = model.model.decoder, model.proj_out, encoder_states
-        self._cache = EncoderDecoderCache(DynamicCache(), DynamicCache())
-
-    def logits(self, tokens: torch.Tensor) -> torch.Tensor:
-        outputs = self._decoder(input_ids=tokens, encoder_hidden_states=self._encoder_states, past_key_values=self._cache, use_cache=True)
-        logits: torch.Tensor = self._head(outputs.last_hidden_state[:, -1]).float()
-        return logits
-
-    def keep(self, rows: list[int]) -> None:
-        indices = torch.tensor(rows, device=self._encoder_states.device)
-        self._cache.batch_select_indices(indices)
-        self._encoder_states = self._encoder_states[indices]

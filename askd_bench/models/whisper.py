@@ -13,9 +13,9 @@ from askd_bench.models.base import Features, ModelCard
 from askd_bench.models.checkpoint import Checkpoint, weights_sha256
 from askd_bench.models.confidence import TokenConfidences, append, score_choice
 from askd_bench.models.devices import set_up
-from askd_bench.models.greedy import decode_greedily
 from askd_bench.models.log_mel import LogMel
 from askd_bench.models.options import Options
+from askd_bench.models.whisper_decoder import decode_greedily
 from askd_bench.models.whisper_parts import WhisperParts, whisper_parts
 from askd_bench.types import Transcription
 

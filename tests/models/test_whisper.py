@@ -196,7 +196,7 @@ del ENGLISH["lang_to_id"], ENGLISH["task_to_id"]
 
 def all_tokens(transcriber: Any, features: list[Any]) -> list[list[int]]:
     """Every token of our own loop, punctuation too."""
-    from askd_bench.models.greedy import decode_greedily
+    from askd_bench.models.whisper_decoder import decode_greedily
 
     with torch.inference_mode():
         states = transcriber._model.model.encoder(torch.from_numpy(np.stack(features))).last_hidden_state
