@@ -7,6 +7,8 @@ gathered, instead: `q·(W_k e) = (W_kᵀ q)·e` and `Σ p (W_v e) = W_v Σ p e`.
 projected beforehand, and the multiplications are fewer up to about as many tokens as a head has dimensions (64).
 """
 
+from typing import Any
+
 import torch
 from torch import Tensor
 from torch.nn import functional as F
@@ -42,7 +44,7 @@ class WhisperSteps:
     """
 
     def __init__(self, model: WhisperForConditionalGeneration, encoder_states: Tensor) -> None:
-        decoder = model.model.decoder
+        decoder: Any = model.model.decoder
         self._decoder, self._head = decoder, model.proj_out
         self._states = encoder_states
         self._layers = [_Layer(layer) for layer in decoder.layers]
@@ -68,7 +70,7 @@ class WhisperSteps:
 
 
 class _Layer:
-    def __init__(self, layer: torch.nn.Module) -> None:
+    def __init__(self, layer: Any) -> None:
         self._layer = layer
         attention = layer.encoder_attn
         self._heads, self._scale = attention.num_heads, attention.scaling
