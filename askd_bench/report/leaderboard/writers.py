@@ -2,13 +2,16 @@
 
 import html
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from string import Template
 
-from askd_bench.report.leaderboard.sheet import Cell, Column, Section, Table
+import jinja2
+from markupsafe import Markup
 
-PAGE = Path(__file__).parent / "page.html"
+from askd_bench.report.leaderboard.sheet import Section, Table
+from askd_bench.report.page.palette import DARK, LIGHT, css_variables
+
+PAGE = "page.html.jinja"
 
 _MARKDOWN = re.compile(r"([\\`*_\[\]<>|~])")
 _LATEX = {
@@ -71,70 +74,24 @@ def latex(intro: Sequence[str], sections: Sequence[Section]) -> str:
 
 def page(title: str, intro: Sequence[str], sections: Sequence[Section]) -> str:
     """Return an HTML page that needs nothing else; its tables are sorted by a press on a heading."""
-    blocks: list[str] = []
-    elsewhere = False
-    for number, section in enumerate(sections):
-        if section.elsewhere and not elsewhere:
-            blocks.append('<div class="elsewhere">')
-            elsewhere = True
-        blocks.append(_section(section, f"s{number}"))
-    blocks += ["</div>"] if elsewhere else []
-    contents = "".join(
-        f'<li><a href="#s{number}">{html.escape(section.title)}</a></li>' for number, section in enumerate(sections) if section.level == 2
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(Path(__file__).parent),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
     )
-    return Template(PAGE.read_text(encoding="utf-8")).substitute(
-        title=html.escape(title),
-        intro="\n".join(f"<p>{html.escape(line)}</p>" for line in intro),
-        contents=contents,
-        sections="\n".join(blocks),
-    )
+    colours = {"light": Markup(css_variables(_chosen(LIGHT))), "dark": Markup(css_variables(_chosen(DARK)))}
+    return environment.get_template(PAGE).render(title=title, intro=intro, sections=list(sections), **colours).lstrip()
 
 
-def _section(section: Section, anchor: str) -> str:
-    parts = [f'<h{section.level} id="{anchor}">{html.escape(section.title)}</h{section.level}>']
-    parts += [f"<p>{html.escape(note)}</p>" for note in section.notes]
-    if section.url:
-        parts.append(f'<p>Source: <a href="{html.escape(section.url)}">{html.escape(section.url)}</a></p>')
-    if section.table:
-        parts.append(_html_table(section.table, section.title))
-    if section.folded:
-        summary, table = section.folded
-        inner = _html_table(table, f"{section.title}. {summary}")
-        parts.append(f"<details><summary>{html.escape(summary)}</summary>\n{inner}\n</details>")
-    return "\n".join(parts)
-
-
-def _html_table(table: Table, name: str) -> str:
-    head = "".join(_heading(column, _is_text(table, position)) for position, column in enumerate(table.columns))
-    lines = (
-        "".join(_html_cell(cell, is_text=_is_text(table, position), heads_row=position == 0) for position, cell in enumerate(row))
-        for row in table.rows
-    )
-    body = "\n".join(f"<tr>{line}</tr>" for line in lines)
-    return (
-        f'<div class="scroll" role="region" aria-label="{html.escape(name)}" tabindex="0">\n<table>\n'
-        f"<thead><tr>{head}</tr></thead>\n<tbody>\n{body}\n</tbody>\n</table>\n</div>"
-    )
-
-
-def _html_cell(cell: Cell, *, is_text: bool, heads_row: bool) -> str:
-    tag, scope = ("th", ' scope="row"') if heads_row else ("td", "")
-    sort = "" if cell.sort is None else f' data-sort="{html.escape(str(cell.sort))}"'
-    interval = f' <span class="interval">{html.escape(cell.interval)}</span>' if cell.interval else ""
-    return f"<{tag}{scope}{_kind(is_text)}{sort}>{html.escape(cell.text)}{interval}</{tag}>"
-
-
-def _heading(column: Column, is_text: bool) -> str:
-    about = f' title="{html.escape(column.about)}"' if column.about else ""
-    return f'<th scope="col"{_kind(is_text)} aria-sort="none"><button type="button"{about}>{html.escape(column.label)}</button></th>'
+def _chosen(palette: Mapping[str, str]) -> Mapping[str, str]:
+    return {name: palette[name] for name in ("page", "ink", "muted", "grid")}
 
 
 def _is_text(table: Table, position: int) -> bool:
     return position == 0 or table.columns[position].text
-
-
-def _kind(is_text: bool) -> str:
-    return ' class="text"' if is_text else ""
 
 
 def _tabular(table: Table) -> str:
