@@ -1,0 +1,190 @@
+"""Requests to a server that many clips go to: a rate limit, tries again where that may help, and errors that never show the key."""
+
+import random
+import threading
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import Any
+
+from askd_bench.errors import UserError
+
+try:
+    import httpx2
+except ImportError:
+    raise UserError("model: http:// needs the package httpx2 (allowed: pip install 'askd-bench[http]')") from None
+
+MAX_PAUSE_S = 60.0
+"""Seconds. Longest pause between tries that we choose."""
+
+MAX_ASKED_PAUSE_S = 300.0
+"""Seconds. A server that asks for a longer pause (`Retry-After`) is taken to refuse for now: a daily quota is no reason to wait."""
+
+_OF_THE_REQUEST = (400, 413, 415, 422, 501)
+_TRANSIENT = (408, 409, 425, 429)
+
+
+class Refused(Exception):
+    """The server will not take this request: its content is at fault. The message says what it answered."""
+
+
+class Exhausted(Exception):
+    """No usable answer after all tries. The message says what was wrong the last time."""
+
+
+@dataclass(slots=True)
+class Pace:
+    """Spaces requests of many threads evenly.
+
+    Attributes:
+        per_second: requests; None for no limit.
+    """
+
+    per_second: float | None
+    _free: float = 0.0
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def reserve(self) -> float:
+        """Return how many seconds to wait before the next request, which is thereby taken."""
+        with self._lock:
+            now = time.monotonic()
+            at = max(now, self._free)
+            self._free = at + (1 / self.per_second if self.per_second else 0.0)
+            return at - now
+
+    def hold(self, seconds: float) -> None:
+        """Let no further request go for a while."""
+        with self._lock:
+            self._free = max(self._free, time.monotonic() + seconds)
+
+
+class Client:
+    """Talks JSON with one server, from any number of threads.
+
+    Tries again, with pauses that double and vary by half, after 429 and other statuses of the moment, 5xx, timeouts, broken connections and
+    answers that are not JSON. `Retry-After` holds all threads. Before the server has answered anything at all there is one try: an address
+    that is wrong is told at once.
+    """
+
+    def __init__(
+        self, base: str, *, key: str | None, connections: int, timeout_s: float, per_second: float | None, retries: int, backoff_s: float
+    ) -> None:
+        self._base, self._key, self._retries, self._backoff_s = base, key, retries, backoff_s
+        self._timeout_s = timeout_s
+        self._pace = Pace(per_second)
+        self._answered = False
+        self._stopping = threading.Event()
+        self._stop_reason = UserError("interrupted")
+        self._random = random.Random()
+        self._http = httpx2.Client(
+            headers={"Authorization": f"Bearer {key}"} if key else {},
+            timeout=timeout_s,
+            limits=httpx2.Limits(max_connections=connections, max_keepalive_connections=connections),
+        )
+
+    def stop(self, reason: UserError) -> None:
+        """Make every thread that waits or tries again raise `reason`."""
+        self._stop_reason = reason
+        self._stopping.set()
+
+    def get(self, path: str) -> dict[str, Any]:
+        """Return the JSON object at a path; see `post`."""
+        return self._request("GET", path, {}, needs=None)
+
+    def post(self, path: str, form: Mapping[str, str], wav: bytes) -> dict[str, Any]:
+        """Send a form with a WAV file and return the JSON object that comes back, which has a `text`.
+
+        Raises:
+            Refused: 400, 413, 415, 422 or 501.
+            Exhausted: no usable answer after all tries.
+            UserError: the server was never reached, or answers what will be the same for every clip (401, 403, 404, a redirect...).
+        """
+        return self._request("POST", path, {"data": form, "files": {"file": ("audio.wav", wav, "audio/wav")}}, needs="text")
+
+    def _request(self, method: str, path: str, content: dict[str, Any], *, needs: str | None) -> dict[str, Any]:
+        reason = ""
+        for attempt in range(self._retries + 1):
+            if attempt:
+                self._wait(min(self._backoff_s * 2 ** (attempt - 1), MAX_PAUSE_S) * self._random.uniform(0.5, 1.5))
+            self._wait(self._pace.reserve())
+            try:
+                response = self._http.request(method, self._base + path, **content)
+                self._answered = True
+                if response.is_success:
+                    return _content(response, needs)
+                reason = self._judged(response)
+            except httpx2.TimeoutException:
+                reason = f"no answer within {self._timeout_s:g} s"
+            except httpx2.InvalidURL as error:
+                raise self._stop(f"is no address: {error} (allowed: http://HOST:PORT/v1)") from None
+            except httpx2.RequestError as error:
+                reason = self._hidden(str(error)) or type(error).__name__
+            except ValueError as error:  # of `_content`
+                reason = self._hidden(f"an unreadable answer: {error}")
+            if not self._answered:
+                raise self._stop(f"cannot be reached: {reason} (allowed: the address of a server that runs)")
+        raise Exhausted(f"{reason} ({self._retries + 1} tries)")
+
+    def _judged(self, response: httpx2.Response) -> str:
+        """Return why to try again, or raise."""
+        status, said = response.status_code, self._said(response)
+        if status in _OF_THE_REQUEST:
+            raise Refused(said)
+        if status not in _TRANSIENT and status < 500:
+            raise self._stop(f"answers {said} (allowed: the URL of an OpenAI-compatible server, its key in ASKD_BENCH_API_KEY)")
+        pause_s = _asked_pause_s(response.headers.get("Retry-After"))
+        if pause_s > MAX_ASKED_PAUSE_S:
+            raise Exhausted(f"{said}, asking for a pause of {pause_s:.0f} s")
+        self._pace.hold(pause_s)
+        return said
+
+    def _said(self, response: httpx2.Response) -> str:
+        """Return status and message of an error, as one line without the key."""
+        if response.status_code == 401:  # such messages tend to show a part of it
+            return f"401 {response.reason_phrase}"
+        try:
+            content = response.json()
+            error = content.get("error", content.get("detail", content.get("message", "")))
+            message = error.get("message", "") if isinstance(error, dict) else error
+        except (ValueError, AttributeError):
+            message = response.text
+        return self._hidden(f"{response.status_code} {message or response.reason_phrase}")
+
+    def _hidden(self, text: str) -> str:
+        line = " ".join(text.split())
+        line = line.replace(self._key, "***") if self._key else line
+        return line if len(line) <= 200 else line[:197] + "..."
+
+    def _stop(self, what: str) -> UserError:
+        """Stop every thread, and return the error to raise."""
+        reason = UserError(f"model: {self._base} {what}")
+        self.stop(reason)
+        return reason
+
+    def _wait(self, seconds: float) -> None:
+        if self._stopping.wait(seconds):
+            raise self._stop_reason
+
+
+def _content(response: httpx2.Response, needs: str | None) -> dict[str, Any]:
+    content = response.json()
+    if not isinstance(content, dict) or (needs and not isinstance(content.get(needs), str)):
+        raise ValueError(f"not a JSON object{f' with {needs}' if needs else ''}")
+    return content
+
+
+def _asked_pause_s(header: str | None) -> float:
+    """Return the seconds of a `Retry-After` header, which holds seconds or a date (RFC 9110, 10.2.3); 0 where it says nothing."""
+    if not header:
+        return 0.0
+    try:
+        return max(0.0, float(header))
+    except ValueError:
+        pass
+    try:
+        at = parsedate_to_datetime(header)
+    except ValueError:
+        return 0.0
+    return max(0.0, (at.replace(tzinfo=at.tzinfo or UTC) - datetime.now(UTC)).total_seconds())
