@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from askd_bench.paths import REFERENCE_RESULTS_DIR
-from askd_bench.results import ROWS_FILE, SIGNATURE_FILE
+from askd_bench.report.page.charts import slug
+from askd_bench.results import ROWS_FILE, SIGNATURE_FILE, Result
 
 TEACHER = "whisper-tiny.en"
 REAL = REFERENCE_RESULTS_DIR / TEACHER / "noisy-v1"
@@ -50,15 +51,26 @@ def hostile(row: dict[str, Any]) -> dict[str, Any]:
     """Write markup into hypothesis, reference, speaker and group."""
     texts = [*HOSTILE, row["utterance"]]
     words = [[text, confidence] for text, confidence in zip(texts, (0.95, 0.6, 0.3, 0.8, 0.9), strict=True)]
-    row |= {"words": words, "hypothesis": " ".join(texts), "reference": f"said {HOSTILE[1]}", "speaker": HOSTILE[0], "group": HOSTILE[1]}
+    row |= {
+        "words": words,
+        "hypothesis": " ".join(texts),
+        "reference": f"said {HOSTILE[1]} {HOSTILE[3]}",
+        "speaker": HOSTILE[0],
+        "group": HOSTILE[1],
+    }
     return row | {"word_tokens": [], "token_logprobs": [], "token_entropies": [], "tempered_logprobs": {}}
 
 
 def write_result(
-    folder: Path, model: str, *changes: RowChange, source: Path = REAL / "prompts", about: Mapping[str, Any] | None = None
+    folder: Path,
+    model: str,
+    *changes: RowChange,
+    source: Path = REAL / "dialogue",
+    about: Mapping[str, Any] | None = None,
+    signed: Mapping[str, Any] | None = None,
 ) -> Path:
-    """Write a result directory of `model` from the rows of another; `about` goes into the signature's model."""
-    path = folder / model.replace("/", "-") / source.name
+    """Write a result directory of `model` from the rows of another; `about` goes into the signature's model, `signed` into its top."""
+    path = folder / slug(model) / source.name
     path.mkdir(parents=True)
     signature = json.loads((source / SIGNATURE_FILE).read_text(encoding="utf-8"))
     lines = []
@@ -71,8 +83,10 @@ def write_result(
     heard = {json.loads(line)["condition"] for line in lines}
     signature["conditions"] = {name: one for name, one in signature["conditions"].items() if name in heard}
     signature["model"] |= {"id": model, "source": model, **(about or {})}
+    signature |= signed or {}
     (path / SIGNATURE_FILE).write_text(json.dumps(signature), encoding="utf-8")
     (path / ROWS_FILE).write_text("\n".join(lines) + "\n", encoding="utf-8")
+    Result.open(path).write_summary()
     return path
 
 

@@ -27,6 +27,7 @@ _SETTINGS: Any = {
     "axes.edgecolor": _MUTED,
     "axes.labelcolor": _INK,
     "axes.linewidth": 0.8,
+    "axes.prop_cycle": mpl.cycler(color=[_INK]),
     "axes.spines.top": False,
     "axes.spines.right": False,
     "axes.grid": True,

@@ -1,7 +1,7 @@
 """How each kind of chart is drawn into axes."""
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -167,7 +167,8 @@ def _tradeoff(axes: Axes, chart: Chart) -> None:
         )  # fmt: skip
         before = series
     best = _front(chart)
-    axes.step([x for x, _ in best], [y for _, y in best], where="post", color=_MUTED, linewidth=1.0, linestyle="--", zorder=1)
+    steps: Literal["pre", "post"] = "pre" if chart.more_is_better else "post"
+    axes.step([x for x, _ in best], [y for _, y in best], where=steps, color=_MUTED, linewidth=1.0, linestyle="--", zorder=1)
     _scale(axes, chart, vertical=True)
     xs = [float(p.x) for series in chart.series for p in series.points]
     axes.set_xlim(0, max(xs) * 1.12)

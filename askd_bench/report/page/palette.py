@@ -1,4 +1,4 @@
-"""Colours, marks and dashes of figures and page, for light and dark: hues of Okabe & Ito, told apart by shape too."""
+"""Colours, marks and dashes of figures and page, for light and dark: hues of Okabe & Ito, and shapes that tell series apart without them."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -12,12 +12,16 @@ LIGHT: Mapping[str, str] = {
     "s1": "#d55e00",
     "s2": "#00875f",
     "s3": "#b5558f",
-    "s4": "#9a6a00",
+    "s4": "#7a5d00",
     "s5": "#4f565e",
-    "s6": "#3489c0",
-    "s7": "#7a4fbf",
+    "s6": "#0a9396",
+    "s7": "#5a2ca0",
 }
-"""Name -> colour on a light page. Okabe & Ito's orange, sky blue and purple are darkened until they stand out 3 to 1 (WCAG 1.4.11)."""
+"""Name -> colour on a light page.
+
+After Okabe & Ito (jfly.uni-koeln.de/color), darkened where they would not stand out 3 to 1 (WCAG 2.2, 1.4.11); the first six stay apart
+for people with any kind of colour blindness, and two more serve where there are more series.
+"""
 
 DARK: Mapping[str, str] = {
     "page": "#14171b",
@@ -28,10 +32,10 @@ DARK: Mapping[str, str] = {
     "s1": "#f0884a",
     "s2": "#35c59a",
     "s3": "#e08fbe",
-    "s4": "#e6b23c",
+    "s4": "#f0d860",
     "s5": "#c4cad1",
-    "s6": "#8db9f5",
-    "s7": "#b79cf0",
+    "s6": "#4fd0d6",
+    "s7": "#a98bff",
 }
 """The same names on a dark page."""
 
