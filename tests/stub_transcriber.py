@@ -1,6 +1,7 @@
 """A tiny recogniser whose text hangs on every bit of the features it is given, for tests in which the model is not under test."""
 
 import hashlib
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -71,3 +72,16 @@ class HashingTranscriber:
 def load_stub(model: str = "stub", **options: Any) -> HashingTranscriber:
     """Stand in for `load_transcriber`; another `model` is another card."""
     return HashingTranscriber(card=replace(CARD, id=Path(model).name, source=model))
+
+
+class SlowTranscriber(HashingTranscriber):
+    """Takes its time, so that it can be interrupted at work."""
+
+    def transcribe(self, features: Sequence[Features]) -> list[Transcription]:
+        time.sleep(0.1)
+        return super().transcribe(features)
+
+
+def load_slow_stub(model: str = "stub", **options: Any) -> SlowTranscriber:
+    """Stand in for `load_transcriber`."""
+    return SlowTranscriber(card=replace(CARD, id=Path(model).name, source=model))

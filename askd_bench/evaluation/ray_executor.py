@@ -33,6 +33,7 @@ _AHEAD = 3
 """Units of work that may be under way or waiting for an earlier one, for each actor."""
 
 _MOST_ATTEMPTS = 4
+_MOST_RESTARTS = 10
 _PATIENCE_S = 30
 
 
@@ -293,7 +294,7 @@ class OnRay:
 
     def _actor(self) -> Any:
         resources = {"num_cpus": self._threads, "num_gpus": self._gpus}
-        return ray.remote(Hearer).options(**resources, max_restarts=-1).remote(*self._how)
+        return ray.remote(Hearer).options(**resources, max_restarts=_MOST_RESTARTS).remote(*self._how)
 
     def _describe(self, actor: Any) -> None:
         try:
@@ -308,8 +309,8 @@ class OnRay:
 
 
 def _asked(actor: Any) -> Any:
-    """Ask an actor to load its models as soon as it is there (again)."""
-    return actor.describe.options(max_task_retries=_MOST_ATTEMPTS).remote()
+    """Ask an actor to load its models as soon as it is there (again). While it is restarted Ray retries every second: no limit."""
+    return actor.describe.options(max_task_retries=-1).remote()
 
 
 def _result(reference: Any) -> Any:
