@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any, get_args
 
 from askd_bench.errors import unknown_name
+from askd_bench.evaluation.benching import Benchmark, bench
 from askd_bench.evaluation.merging import merge
 from askd_bench.evaluation.rendering import render
 from askd_bench.evaluation.run import CorpusResult, run
@@ -18,7 +19,22 @@ from askd_bench.results import Result
 from askd_bench.suites import Suite, load_suite
 from askd_bench.text import DEFAULT_NORMALISER
 
-__all__ = ["CorpusResult", "compare", "groups", "leaderboard", "list_", "merge", "render", "report", "run", "score", "validate", "verify"]
+__all__ = [
+    "Benchmark",
+    "CorpusResult",
+    "bench",
+    "compare",
+    "groups",
+    "leaderboard",
+    "list_",
+    "merge",
+    "render",
+    "report",
+    "run",
+    "score",
+    "validate",
+    "verify",
+]
 
 
 def list_(what: str, suite: str = "noisy") -> Records:

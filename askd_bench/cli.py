@@ -335,6 +335,51 @@ def verify(
     raise typer.Exit(1 if wrong else 0)
 
 
+@app.command()
+def bench(
+    model: Annotated[str, typer.Option(help="As for run.")] = DEFAULT_MODEL,
+    corpus: Annotated[str, typer.Option(help="Where the clips come from, as for run.")] = "prompts",
+    clips: Annotated[int, typer.Option(help="How many, a seeded sample.")] = 32,
+    batch_sizes: Annotated[list[int], typer.Option(help="Clips decoded together; may be repeated.")] = [1, 4, 16],  # noqa: B006
+    rounds: Annotated[int, typer.Option(help="How often all clips are decoded.")] = 3,
+    warmup: Annotated[int, typer.Option(help="Batches decoded beforehand and not counted.")] = 2,
+    dtype: Annotated[str, typer.Option(help="As for run.")] = "auto",
+    device: Annotated[str, typer.Option(help="As for run.")] = "auto",
+    threads: Annotated[int | None, typer.Option(help="CPU threads of the model. [default: all cores]")] = None,
+    language: Annotated[str, typer.Option(help="As for run.")] = "en",
+    task: Annotated[str, typer.Option(help="As for run.")] = "transcribe",
+    num_beams: Annotated[int, typer.Option(help="As for run.")] = 1,
+    trust_remote_code: Annotated[bool, typer.Option("--trust-remote-code", help="As for run.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print everything measured as JSON.")] = False,
+) -> None:
+    """Measure latency and throughput of a model by batch size, without scoring: warm-up, repeated rounds, percentiles, memory."""
+    from askd_bench.evaluation.benching import bench as measure  # torch is slow to import
+    from askd_bench.report.benching import bench_json, bench_table
+    from askd_bench.report.progress_bar import ProgressBar
+
+    with ProgressBar(err) as progress:
+        measured = measure(
+            model,
+            corpus=corpus,
+            clips=clips,
+            batch_sizes=batch_sizes,
+            rounds=rounds,
+            warmup=warmup,
+            dtype=dtype,
+            device=device,
+            threads=threads,
+            language=language,
+            task=task,
+            num_beams=num_beams,
+            trust_remote_code=trust_remote_code,
+            progress=progress,
+        )
+    if as_json:
+        out.print(bench_json(measured), highlight=False, soft_wrap=True)
+    else:
+        out.print(bench_table(measured))
+
+
 def main() -> None:
     """Run the command line; bad input is one line on standard error and exit code 2 (with ASKD_BENCH_TRACEBACK set, below its cause)."""
     # Rendering shares the cores with the model: threads that spin while they wait for work would take them from it.

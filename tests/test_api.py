@@ -23,14 +23,16 @@ COMMANDS = {
     "report": cli.report,
     "leaderboard": cli.leaderboard,
     "verify": cli.verify,
+    "bench": cli.bench,
 }
 NOT_ON_THE_COMMAND_LINE = {"progress", "profile"}
 NOT_IN_THE_FUNCTION = {
     "render": {"check"},
     "leaderboard": {"check", "comment_for"},
     "run": {"profile"},
+    "bench": {"json"},
 }  # second uses of the same command; a flag where the function takes an object
-SPELLED = {"out_": "out"}
+SPELLED = {"out_": "out", "as_json": "json"}
 
 
 def parameters(function: Callable[..., Any]) -> dict[str, Any]:
