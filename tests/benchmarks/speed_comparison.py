@@ -101,9 +101,7 @@ def ours(model: str, chosen: list[Utterance], scratch: Path, options: argparse.N
         profile, started = Profile(), time.perf_counter()
         settings: dict[str, Any] = {"dtype": options.dtype, "threads": options.threads, "batch_size": batch_size}
         settings |= {"corpus": [str(manifest)], "conditions": list(CONDITIONS), "limit": 0, "output": Path(tempfile.mkdtemp(dir=scratch))}
-        [result] = run(
-            SUITE, model, corpus=[str(manifest)], conditions=list(CONDITIONS), limit=0, output=output, profile=profile, **settings
-        )
+        [result] = run(SUITE, model, profile=profile, **settings)
         took = time.perf_counter() - started - profile.seconds["loading"]
         said = {(row.condition, row.utterance): row.hypothesis or "" for row in Result.open(result.path).rows()}
         return took, [said[condition, utterance.id] for condition in CONDITIONS for utterance in chosen]
