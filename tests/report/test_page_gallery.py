@@ -54,6 +54,14 @@ def test_the_choice_hangs_on_seed_and_ids_alone(result: Path, tmp_path: Path) ->
     assert shown(result, size=0) == Gallery((), "", ())
 
 
+def test_speakers_take_turns(result: Path) -> None:
+    speakers = {row.utterance: row.speaker for row in Result.open(result).rows() if row.split == "test"}
+    count = len(set(speakers.values()))
+    assert 1 < count < len(speakers)
+    chosen = [speakers[exhibit.utterance] for exhibit in shown(result, size=count).exhibits]
+    assert len(set(chosen)) == count, "each once before any twice"
+
+
 def test_only_what_every_model_heard_is_chosen(result: Path, tmp_path: Path) -> None:
     few = write_result(tmp_path, "few", some_rows(6, ("clean",)))
     utterances = {row.utterance for row in Result.open(few).rows() if row.split == "test"}

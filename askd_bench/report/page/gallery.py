@@ -1,6 +1,7 @@
 """The listening gallery: a few utterances under every condition, what each model wrote, word by word, and how sure it was."""
 
 import hashlib
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import groupby
@@ -77,7 +78,8 @@ class Gallery:
 def gallery(section: Section, *, size: int, seed: int, normalizer: str, noise_dir: Path | None) -> Gallery:
     """Return the gallery of a section; with size 0 an empty one.
 
-    The choice hangs on seed and ids alone, never on what a model wrote: utterances that every model heard, in the order of a hash.
+    The choice never hangs on what a model wrote: utterances that every model heard, in the order of a hash of seed and id, the speakers
+    taking turns.
     """
     if size < 0:
         raise UserError(f"gallery: {size} is out of range (allowed: 0 for none, or more)")
@@ -93,24 +95,28 @@ def gallery(section: Section, *, size: int, seed: int, normalizer: str, noise_di
     )
     how = (
         f"{len(chosen)} of {len(set(section.entries[0].scored.utterance))} utterances, chosen by a hash of their ids (seed {seed}), "
-        f"not by any result; clips of up to {LONGEST_S:g} s go first."
+        f"speakers taking turns, not by any result; clips of up to {LONGEST_S:g} s go first."
     )
     return Gallery(exhibits, how, tuple(problems))
 
 
 def _choice(section: Section, size: int, seed: int) -> list[str]:
     common: set[str] | None = None
-    lengths: dict[str, float] = {}
+    about: dict[str, tuple[float, str]] = {}
     for entry in section.entries:
-        names = entry.scored.utterance.tolist()
+        scored = entry.scored
+        names = scored.utterance.tolist()
         common = set(names) if common is None else common & set(names)
-        lengths |= dict(zip(names, entry.scored.duration_s.tolist(), strict=True))
-
-    def order(utterance: str) -> tuple[float, str]:
-        too_long = max(lengths[utterance] - LONGEST_S, 0.0)
-        return too_long, hashlib.sha256("\0".join((_RULE, str(seed), utterance)).encode("utf-8", "replace")).hexdigest()
-
-    return sorted(common or (), key=order)[:size]
+        for name, seconds, speaker in zip(names, scored.duration_s.tolist(), scored.speaker.tolist(), strict=True):
+            about[name] = (max(seconds - LONGEST_S, 0.0), speaker or name)
+    by_hash = sorted(common or (), key=lambda name: hashlib.sha256("\0".join((_RULE, str(seed), name)).encode("utf-8", "replace")).digest())
+    turns: Counter[str] = Counter()
+    order: list[tuple[float, int, str]] = []
+    for name in sorted(by_hash, key=lambda name: about[name][0]):  # stable: by hash among those that are short enough
+        too_long, speaker = about[name]
+        turns[speaker] += 1
+        order.append((too_long, turns[speaker], name))
+    return [name for *_, name in sorted(order, key=lambda one: one[:2])[:size]]
 
 
 def _rows(entry: Entry, wanted: set[str]) -> dict[tuple[str, str], Row]:

@@ -1,4 +1,4 @@
-"""Colours, marks and dashes of figures and page, for light and dark: hues of Okabe & Ito, and shapes that tell series apart without them."""
+"""Colours, marks and dashes of figures and page, for light and dark: hues of Okabe & Ito, and shapes that tell series apart too."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
