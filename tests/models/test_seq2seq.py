@@ -1,5 +1,6 @@
 """The adapter of encoder-decoder models against transformers' own `generate`, on small models of random weights of every supported type."""
 
+import functools
 import json
 import math
 import shutil
@@ -27,6 +28,7 @@ from askd_bench.types import Transcription, Utterance
 torch.set_num_threads(1)
 
 SIZE = 64
+LONGEST = 24
 ENDS = {"pad_token_id": 0, "bos_token_id": 1, "eos_token_id": 2, "decoder_start_token_id": 1}
 LAYERS = {
     "encoder_layers": 2, "decoder_layers": 2, "encoder_ffn_dim": 64, "decoder_ffn_dim": 64, "encoder_attention_heads": 2,
@@ -50,7 +52,7 @@ def speech_encoder_decoder() -> Any:
     encoder = transformers.Wav2Vec2Config(**{**HIDDEN, **CONVOLUTIONS, "initializer_range": 0.6}, vocab_size=SIZE)
     decoder = transformers.BartConfig(
         vocab_size=SIZE, d_model=32, decoder_layers=2, decoder_attention_heads=2, decoder_ffn_dim=64, init_std=0.6, is_decoder=True,
-        add_cross_attention=True, max_position_embeddings=40, **ENDS,
+        add_cross_attention=True, max_position_embeddings=LONGEST, **ENDS,
     )  # fmt: skip
     return transformers.SpeechEncoderDecoderConfig.from_encoder_decoder_configs(encoder, decoder, **ENDS)
 
@@ -75,7 +77,7 @@ MADE: dict[str, tuple[str, Callable[[], Any], Callable[[], Any]]] = {
     "speech_to_text": (
         "Speech2TextForConditionalGeneration",
         lambda: transformers.Speech2TextConfig(
-            vocab_size=SIZE, d_model=32, conv_channels=32, init_std=1.0, max_target_positions=40, max_source_positions=1000, **LAYERS,
+            vocab_size=SIZE, d_model=32, conv_channels=32, init_std=1.0, max_target_positions=LONGEST, max_source_positions=1000, **LAYERS,
             **ENDS,
         ),
         transformers.Speech2TextFeatureExtractor,
@@ -83,7 +85,7 @@ MADE: dict[str, tuple[str, Callable[[], Any], Callable[[], Any]]] = {
     "speecht5": (
         "SpeechT5ForSpeechToText",
         lambda: transformers.SpeechT5Config(
-            vocab_size=SIZE, hidden_size=32, initializer_range=1.0, max_speech_positions=400, max_text_positions=40, **CONVOLUTIONS,
+            vocab_size=SIZE, hidden_size=32, initializer_range=1.0, max_speech_positions=400, max_text_positions=LONGEST, **CONVOLUTIONS,
             **LAYERS, **ENDS,
         ),
         transformers.SpeechT5FeatureExtractor,
@@ -136,17 +138,24 @@ def folders(make: Callable[..., Path]) -> dict[str, Path]:
     return {kind: make(kind) for kind in MADE}
 
 
+@functools.cache
+def plain(folder: Path) -> tuple[Any, Any]:
+    """The model and the feature extractor as anyone loads them."""
+    model = transformers.AutoModelForSpeechSeq2Seq.from_pretrained(folder).eval()
+    return model, transformers.AutoFeatureExtractor.from_pretrained(folder)
+
+
 def generated(folder: Path, clip: np.ndarray, **options: Any) -> tuple[list[int], Any, dict[str, torch.Tensor]]:
     """What anyone gets who follows transformers' documentation with one clip: new tokens; the model and its inputs."""
-    model = transformers.AutoModelForSpeechSeq2Seq.from_pretrained(folder).eval()
-    extractor = transformers.AutoFeatureExtractor.from_pretrained(folder)
+    model, extractor = plain(folder)
     how = {"pad_to_multiple_of": 80} if folder.name == "moonshine_streaming" else {}
     inputs = dict(extractor(clip, sampling_rate=16_000, padding=True, return_attention_mask=True, return_tensors="pt", **how))
     if folder.name.startswith("moonshine"):  # as its model card has it
         options = {"max_length": int((inputs["attention_mask"].sum(-1) * 6.5 / 16_000).max()), **options}
     else:
-        options = {"max_length": 40, **options}
-    ids = model.generate(**inputs, **{"do_sample": False, "num_beams": 1, **options})[0].tolist()
+        options = {"max_length": LONGEST, **options}
+    with torch.inference_mode():
+        ids = model.generate(**inputs, **{"do_sample": False, "num_beams": 1, **options})[0].tolist()
     assert ids[0] == 1
     return ids[1:], model, inputs
 
@@ -251,7 +260,7 @@ def test_moonshine_cannot_loop(
 def test_lengths_of_others(make: Callable[..., Path], speech: list[np.ndarray], monkeypatch: pytest.MonkeyPatch) -> None:
     """A checkpoint's own length holds; without one there is room for 256 tokens, or as many as the model has positions for."""
     without_end = {"suppress_tokens": [2]}
-    for generation, expected in (({}, 40), ({"max_length": 12}, 12), ({"max_new_tokens": 7}, 8)):
+    for generation, expected in (({}, LONGEST), ({"max_length": 12}, 12), ({"max_new_tokens": 7}, 8)):
         transcriber = load_transcriber(make("speech_to_text", **without_end, **generation))
         assert lengths(transcriber, speech[:1], monkeypatch) == [expected]
 
