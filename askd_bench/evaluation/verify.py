@@ -170,6 +170,8 @@ def _inputs(signature: Mapping[str, Any], rows: Sequence[Row], noise_dir: Path |
         different = differences(found, _expected(inputs))
         if closest is None or len(different) < len(closest[0]):
             closest = different, inputs
+        if not different:
+            break
     assert closest is not None
     return closest[1], _shortened([f"signature: {one}" for one in closest[0]], "entries of the signature")
 
