@@ -22,7 +22,7 @@ from PIL import Image
 from askd_bench.report.comparing import compare
 from askd_bench.report.page import drawing
 from askd_bench.report.page.axes import axes_of
-from askd_bench.report.page.charts import Chart, Point, Series, shortened, slug, table_of
+from askd_bench.report.page.charts import Chart, Point, Series, in_parts, shortened, slug, table_of, wrapped
 from askd_bench.report.page.confidence_charts import reliability_charts, risk_charts
 from askd_bench.report.page.inheritance_charts import comparisons, inheritance_charts
 from askd_bench.report.page.inline import inline_svg
@@ -30,6 +30,7 @@ from askd_bench.report.page.palette import DARK, LIGHT, contrast, style
 from askd_bench.report.page.sections import Section, open_sections
 from askd_bench.report.page.severity_charts import confident_error_charts, error_charts
 from askd_bench.report.page.tradeoff_charts import tradeoff_charts
+from askd_bench.suites import bundled_suites, load_suite
 from askd_bench.text import DEFAULT_NORMALISER
 
 SVG = "{http://www.w3.org/2000/svg}"
@@ -274,6 +275,35 @@ def test_nothing_is_cut_off(models: Section, real: Section) -> None:
         image = np.asarray(Image.open(io.BytesIO(drawing.png(figure))).convert("L"))
         for edge in (image[0], image[-1], image[:, 0], image[:, -1]):
             assert edge.min() > 250, figure.title
+
+
+def test_many_conditions_make_several_figures_of_one_scale() -> None:
+    names = tuple(f"condition-{k}" for k in range(40))
+    points = tuple(Point(x=name, y=float(k)) for k, name in enumerate(names))
+    parts = in_parts(chart("bars", Series(label="m", style=0, points=points), categories=names))
+    assert [part.title for part in parts] == ["T (1 of 3)", "T (2 of 3)", "T (3 of 3)"]
+    assert tuple(name for part in parts for name in part.categories) == names
+    assert tuple(point for part in parts for point in part.series[0].points) == points
+    assert {part.range for part in parts} == {(0.0, 39.0)}
+    assert len({part.name for part in parts}) == 3
+    few = chart("bars")
+    assert in_parts(few) == [few]
+
+
+def test_long_names_of_conditions_stay_whole() -> None:
+    """What tells conditions apart may be in the middle of their names."""
+    names = [condition for suite in bundled_suites() for condition in load_suite(suite).conditions]
+    assert max(map(len, names)) > 30
+    for name in names:
+        assert wrapped(name).replace("\n", "") == name
+        assert max(map(len, wrapped(name).split("\n"))) <= 24
+
+
+def test_costs_far_apart_stand_on_a_logarithmic_axis() -> None:
+    series = [Series(label=str(x), style=k, points=(Point(x=x, y=10.0),)) for k, x in enumerate((38.0, 1550.0))]
+    axes = drawing.draw(chart("trade-off", *series, categories=())).axes[0]
+    assert axes.get_xscale() == "log"
+    assert {"50", "100", "1000"} <= set(texts(drawing.svg(chart("trade-off", *series, categories=()))))
 
 
 def test_names_of_files() -> None:

@@ -102,7 +102,11 @@ def test_one_section_a_suite_and_corpus(family: Any, tmp_path: Path) -> None:
     (other_speech / SIGNATURE_FILE).write_text(json.dumps(signature))
     sections = open_sections([family.kd, prompts, family.askd, other_speech], normalizer=DEFAULT_NORMALISER)
     assert [[entry.name for entry in section.entries] for section in sections] == [["kd", "askd"], ["kd"], ["other"]]
-    assert [section.title for section in sections] == ["noisy-v1 on dialogue", "noisy-v1 on prompts", "noisy-v1 on dialogue"]
+    assert [section.title for section in sections] == [
+        "noisy-v1 on dialogue",
+        "noisy-v1 on prompts",
+        "noisy-v1 on dialogue (2: other speech, or another version)",
+    ]
     assert len({section.name for section in sections}) == 3, "names are ids in the page"
     assert sections[0].entries[0].style == sections[1].entries[0].style != sections[0].entries[1].style, "a model looks the same everywhere"
 

@@ -31,6 +31,7 @@ class Visit:
     def __init__(self, browser: Any, file: Path, **context: Any) -> None:
         self.noise: list[str] = []
         self.page = browser.new_context(**context).new_page()
+        self.page.set_default_timeout(120_000)  # of a busy machine
         self.page.on("console", lambda message: self.noise.append(f"console: {message.text}"))
         self.page.on("pageerror", lambda error: self.noise.append(f"error: {error}"))
         self.page.on("dialog", lambda dialog: (self.noise.append(f"dialog: {dialog.message}"), dialog.dismiss()))

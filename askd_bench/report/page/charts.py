@@ -94,6 +94,9 @@ class Chart:
         return " ".join(f"{series.label}: {_path(series)}." for series in self.series if series.points)
 
 
+MOST_ROWS = 16
+"""Conditions in one figure with a row each."""
+
 LINEAR_UP_TO = 120.0
 """Largest value, in percent, that a linear axis is used for."""
 
@@ -141,6 +144,29 @@ def on_one_scale(charts: Sequence[Chart]) -> list[Chart]:
     return [noted(replace(chart, extent=extent)) for chart in charts]
 
 
+def in_parts(chart: Chart) -> list[Chart]:
+    """Return a figure of many rows as several of at most `MOST_ROWS`, all with the range of the whole."""
+    count = -(-len(chart.categories) // MOST_ROWS)
+    if count < 2:
+        return [chart]
+    size = -(-len(chart.categories) // count)
+    parts = []
+    for number in range(count):
+        own = chart.categories[number * size : (number + 1) * size]
+        series = (replace(one, points=tuple(point for point in one.points if point.x in own)) for one in chart.series)
+        parts.append(
+            replace(
+                chart,
+                name=f"{chart.name}-part-{number + 1}",
+                title=f"{chart.title} ({number + 1} of {count})",
+                categories=own,
+                series=tuple(one for one in series if one.points),
+                extent=chart.range,
+            )
+        )
+    return [part for part in parts if part.series]
+
+
 def noted(chart: Chart) -> Chart:
     """Return a figure whose caption says so where its axis is logarithmic."""
     return replace(chart, caption=f"{chart.caption} {_LOGARITHMIC}") if chart.logarithmic else chart
@@ -173,6 +199,21 @@ def shortened(text: str, length: int = LONG_LABEL) -> str:
     printable = "".join(character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in text)
     half = (length - 1) // 2
     return printable if len(printable) <= length else f"{printable[: length - 1 - half]}…{printable[len(printable) - half :]}"
+
+
+def wrapped(text: str, length: int = 22) -> str:
+    """Return a label in lines of about `length` characters, broken behind hyphens and spaces, whole as long as it is up to four lines.
+
+    >>> print(wrapped("speech-shaped-8-12dB-rt60-0.5s-2m"))
+    speech-shaped-8-12dB-
+    rt60-0.5s-2m
+    """
+    lines = [""]
+    for piece in re.findall(r"[^-\s]*[-\s]?", shortened(text, 4 * length)):
+        if lines[-1] and len(lines[-1]) + len(piece.rstrip()) > length:
+            lines.append("")
+        lines[-1] += piece
+    return "\n".join(line.rstrip(" ") for line in lines)
 
 
 def _path(series: Series) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 import matplotlib as mpl
 from matplotlib.figure import Figure
 
-from askd_bench.report.page.charts import Chart, Kind, Series, shortened
+from askd_bench.report.page.charts import Chart, Kind, Series, shortened, wrapped
 from askd_bench.report.page.kinds import KINDS, legend_label
 from askd_bench.report.page.palette import LIGHT
 
@@ -77,9 +77,10 @@ def _settings() -> Iterator[None]:
 def draw(chart: Chart) -> Figure:
     """Return the figure; call within matplotlib settings of one's own, or use `svg` and `png`."""
     many = len(chart.categories) * max(1, len(chart.series))
+    lines = sum(wrapped(name).count("\n") + 1 for name in chart.categories)
     heights: Mapping[Kind, float] = {
         "reliability": WIDTH_IN * 0.92,
-        "dots": 1.0 + 0.28 * len(chart.categories) + 0.05 * many,
+        "dots": 1.0 + 0.28 * max(len(chart.categories), lines / 2) + 0.05 * many,
         "bars": 1.0 + 0.16 * len(chart.categories) + 0.16 * many,
     }
     named = [series for series in chart.series if not series.open]

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from askd_bench.errors import UserError, unknown_name
 from askd_bench.metrics.comparison import Comparison
 from askd_bench.report.comparing import compare
-from askd_bench.report.page.charts import Chart, Point, Series, slug
+from askd_bench.report.page.charts import Chart, Point, Series, in_parts, slug
 from askd_bench.report.page.sections import Entry, Section
 
 
@@ -64,7 +64,7 @@ def comparisons(section: Section, *, teacher: str | None, control: str | None, n
 def inheritance_charts(section: Section, compared: Sequence[Compared], teacher: str) -> list[Chart]:
     """Return the shares of the teacher's errors, and of its confident ones, that each student repeats."""
     done = [(one, one.comparison) for one in compared if one.comparison is not None]
-    charts = []
+    charts: list[Chart] = []
     for prefix, what, mark in (
         ("", "errors", "expected of an independent student, %"),
         ("confident_", "confident errors", ""),
@@ -89,7 +89,7 @@ def inheritance_charts(section: Section, compared: Sequence[Compared], teacher: 
         if not any(one.points for one in series):
             continue
         across = " The line across a bar: what an independent student of equal error rate would repeat." if mark else ""
-        charts.append(
+        charts += in_parts(
             Chart(
                 name=slug(section.name, "inherited", *what.split()),
                 title=f"Inherited {what}",

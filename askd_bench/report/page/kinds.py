@@ -5,14 +5,16 @@ from typing import Any, Literal
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
+from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, NullLocator
 
-from askd_bench.report.page.charts import FEW_WORDS, Chart, Kind, Series, shortened
+from askd_bench.report.page.charts import FEW_WORDS, Chart, Kind, Series, shortened, wrapped
 from askd_bench.report.page.palette import LIGHT, Style, style
 
 _INK, _MUTED, _GRID, _PAGE = (LIGHT[name] for name in ("ink", "muted", "grid", "page"))
 _TICKS = (0, 1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10_000)
 _LINEAR_BELOW = 1.0
+_WIDE = 8.0
+"""Costs that differ by more than that factor stand on a logarithmic axis."""
 
 
 def legend_label(series: Series) -> str:
@@ -145,7 +147,7 @@ def _bars(axes: Axes, chart: Chart) -> None:
 
 
 def _rows(axes: Axes, chart: Chart) -> None:
-    axes.set_yticks(range(len(chart.categories)), [shortened(name, 26) for name in chart.categories])
+    axes.set_yticks(range(len(chart.categories)), [wrapped(name) for name in chart.categories])
     axes.set_ylim(len(chart.categories) - 0.5, -0.5)
     axes.tick_params(axis="y", length=0)
     axes.grid(axis="y", visible=False)
@@ -171,7 +173,14 @@ def _tradeoff(axes: Axes, chart: Chart) -> None:
     axes.step([x for x, _ in best], [y for _, y in best], where=steps, color=_MUTED, linewidth=1.0, linestyle="--", zorder=1)
     _scale(axes, chart, vertical=True)
     xs = [float(p.x) for series in chart.series for p in series.points]
-    axes.set_xlim(0, max(xs) * 1.12)
+    if max(xs) > _WIDE * min(xs):
+        axes.set_xscale("log")
+        axes.set_xlim(min(xs) / 1.3, max(xs) * 1.3)
+        axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        axes.xaxis.set_minor_locator(NullLocator())
+        axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    else:
+        axes.set_xlim(0, max(xs) * 1.12)
 
 
 def _front(chart: Chart) -> list[tuple[float, float]]:

@@ -1,5 +1,6 @@
 """Result directories sorted into sections: models that heard the same suite on the same corpus stand side by side."""
 
+import itertools
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -127,12 +128,16 @@ def open_sections(paths: Sequence[Path], *, normalizer: str, suites: Sequence[Pa
             raise UserError(f"result_dir: {str(path)!r} has a signature of another schema (allowed: results of this version)") from None
         groups.setdefault(key, []).append((result, signature))
     styles: dict[str, int] = {}
-    taken: set[str] = set()
+    taken: set[tuple[str, int]] = set()
     return [_section(members, normalizer, known, styles, taken) for members in groups.values()]
 
 
 def _section(
-    members: Sequence[tuple[Result, dict[str, Any]]], normalizer: str, known: Sequence[Suite], styles: dict[str, int], taken: set[str]
+    members: Sequence[tuple[Result, dict[str, Any]]],
+    normalizer: str,
+    known: Sequence[Suite],
+    styles: dict[str, int],
+    taken: set[tuple[str, int]],
 ) -> Section:
     entries: list[Entry] = []
     heard: list[dict[tuple[str, str], tuple[str | None, str]]] = []
@@ -161,9 +166,12 @@ def _section(
     suite, corpus = signature["suite"], signature["corpus"]
     label = f"{suite['name']}-v{suite['version']}"
     conditions = _in_order([list(entry.signature["conditions"]) for entry in entries])
+    name = slug(label, corpus["name"])
+    number = next(number for number in itertools.count(1) if (name, number) not in taken)
+    taken.add((name, number))
     return Section(
-        name=_unique(slug(label, corpus["name"]), taken),
-        title=f"{label} on {corpus['name']}",
+        name=name if number == 1 else f"{name}-no{number}",
+        title=f"{label} on {corpus['name']}" + (f" ({number}: other speech, or another version)" if number > 1 else ""),
         entries=tuple(entries),
         conditions=tuple(c for c in conditions if any(c in entry.summary["conditions"] for entry in entries)),
         baseline=suite["baseline"],
@@ -216,10 +224,3 @@ def _notes(entries: Sequence[Entry], heard: Sequence[Mapping[tuple[str, str], tu
             yield f"{entry.name}: {failed} of {len(entry.scored)} recordings failed and are in no figure"
         if entry.result.summary() is None:
             yield f"{entry.name}: its run has not ended; the figures are of the rows so far"
-
-
-def _unique(name: str, taken: set[str]) -> str:
-    candidates = (name if number == 1 else f"{name}-{number}" for number in range(1, len(taken) + 2))
-    found = next(candidate for candidate in candidates if candidate not in taken)
-    taken.add(found)
-    return found

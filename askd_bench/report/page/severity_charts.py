@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from askd_bench.report.page.axes import Axis, axes_of
-from askd_bench.report.page.charts import Chart, Series, on_one_scale, point_of, points_of, slug
+from askd_bench.report.page.charts import Chart, Series, in_parts, on_one_scale, point_of, points_of, slug
 from askd_bench.report.page.sections import Entry, Section
 
 _MOST_FAMILIES = 6
@@ -52,7 +52,7 @@ def _charts(section: Section, measure: Measure) -> list[Chart]:
     on_axis = {condition for axis in drawn for condition in axis.conditions}
     others = [condition for condition in section.conditions if condition not in on_axis]
     if others != [section.baseline] or not charts:
-        charts.append(_by_condition(section, others, measure, "other conditions" if charts else "conditions"))
+        charts += in_parts(_by_condition(section, others, measure, "other conditions" if charts else "conditions"))
     return on_one_scale([chart for chart in charts if chart.series])
 
 
