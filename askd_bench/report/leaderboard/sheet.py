@@ -49,7 +49,7 @@ class Table:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Section:
-    """A heading (level 2 or 3), paragraphs, a table, and a second one that is folded away where that can be done, under its title.
+    """A heading (level 2 or 3), paragraphs, lines of code, a table, and a second one that is folded away, under its title.
 
     `elsewhere` marks what others have published, to be set apart; `url` is its source.
     """
@@ -57,6 +57,7 @@ class Section:
     title: str
     level: int = 2
     notes: tuple[str, ...] = ()
+    code: tuple[str, ...] = ()
     table: Table | None = None
     folded: tuple[str, Table] | None = None
     url: str | None = None

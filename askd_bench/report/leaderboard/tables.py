@@ -31,6 +31,7 @@ from askd_bench.report.leaderboard.columns import (
     Record,
     cell_of,
 )
+from askd_bench.report.leaderboard.commands import commands
 from askd_bench.report.leaderboard.frame import ALL_CONDITIONS, ALL_CORPORA, OVERALL, Leaderboard
 from askd_bench.report.leaderboard.known import Published
 from askd_bench.report.leaderboard.pools import Pool, pool
@@ -43,7 +44,7 @@ def sections(leaderboard: Leaderboard) -> list[Section]:
     for suite in dict.fromkeys(board.suite for board in leaderboard.boards):
         out.append(Section(title=suite))
         out += [board_section(leaderboard, board) for board in leaderboard.boards if board.suite == suite]
-    return [*out, _legend(), _models(leaderboard), *_published(leaderboard.published)]
+    return [*out, _legend(), _models(leaderboard), _to_be_ranked(leaderboard), *_published(leaderboard.published)]
 
 
 def board_section(leaderboard: Leaderboard, board: Board, *, only: Sequence[str] | None = None) -> Section:
@@ -149,6 +150,14 @@ def _models(leaderboard: Leaderboard) -> Section:
         about = leaderboard.models.get(record["model"])
         records.setdefault(record["model"], record | (about.model_dump() if about else {}))
     return Section(title="Models", table=_table(MODELS, [records[name] for name in sorted(records)]))
+
+
+def _to_be_ranked(leaderboard: Leaderboard) -> Section:
+    note = (
+        f"These commands make a model hear at least what {leaderboard.anchor} heard. More does no harm, since tables are cut to that; a "
+        "model that heard less has tables of its own."
+    )
+    return Section(title="To be ranked", notes=(note,), code=tuple(commands(leaderboard)))
 
 
 def _parameters(leaderboard: Leaderboard, model: str) -> int | None:

@@ -41,6 +41,8 @@ def markdown(title: str, intro: Sequence[str], sections: Sequence[Section]) -> s
         parts += [f"{'#' * section.level} {_md(section.title)}", *map(_md, section.notes)]
         if section.url:
             parts.append(f"Source: <{section.url}>")
+        if section.code:
+            parts.append("\n".join(f"    {line}" for line in section.code))
         if section.table:
             parts.append(markdown_table(section.table))
         if section.folded:
