@@ -8,6 +8,7 @@ from typing import Any
 
 import matplotlib as mpl
 from matplotlib.figure import Figure
+from matplotlib.rcsetup import cycler
 
 from askd_bench.report.page.charts import Chart, Kind, Series, shortened, wrapped
 from askd_bench.report.page.kinds import KINDS, legend_label
@@ -27,7 +28,7 @@ _SETTINGS: Any = {
     "axes.edgecolor": _MUTED,
     "axes.labelcolor": _INK,
     "axes.linewidth": 0.8,
-    "axes.prop_cycle": mpl.cycler(color=[_INK]),
+    "axes.prop_cycle": cycler(color=[_INK]),
     "axes.spines.top": False,
     "axes.spines.right": False,
     "axes.grid": True,
