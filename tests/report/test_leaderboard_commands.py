@@ -4,6 +4,7 @@ import shlex
 from collections import defaultdict
 from pathlib import Path
 
+import typer
 from leaderboard_results import ANCHOR, Line, few, write_result
 
 from askd_bench.cli import app
@@ -64,8 +65,6 @@ def test_the_packaged_results_can_be_heard_by_others() -> None:
 
 
 def test_the_options_are_those_of_run() -> None:
-    import typer
-
     [run] = [command for name, command in typer.main.get_command(app).commands.items() if name == "run"]  # type: ignore[attr-defined]
     known = {option for parameter in run.params for option in parameter.opts}
     assert {"--suite", "--corpus", "--conditions", "--full", "--limit", "--model", "--dtype", "--output"} <= known
@@ -95,3 +94,13 @@ def test_suites_of_ones_own_are_left_out(tmp_path: Path) -> None:
     write_result(tmp_path, ANCHOR, few(3), suite="mine-v1")
     write_result(tmp_path, ANCHOR, few(3), suite="noisy-v7")
     assert commands(leaderboard_of(tmp_path)) == []
+
+
+def test_the_commands_of_the_guide_are_commands() -> None:
+    guide = (Path(__file__).parents[2] / "docs" / "SUBMITTING.md").read_text(encoding="utf-8")
+    lines = [line.strip() for line in guide.splitlines() if line.startswith("    askd-bench ")]
+    group = typer.main.get_command(app)
+    for line in lines:
+        _, name, *arguments = shlex.split(line)
+        group.commands[name].make_context(name, arguments)  # type: ignore[attr-defined]  # refuses unknown options and values
+    assert {shlex.split(line)[1] for line in lines} == {"run", "verify", "leaderboard"}
