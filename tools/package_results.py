@@ -1,0 +1,47 @@
+"""Copy result directories into reference_results/, rows compressed, summaries computed again.
+
+python tools/package_results.py RESULTS [--untimed]    every <model>/<suite>-v<version>/<corpus>/ under RESULTS
+
+`--untimed` takes the timings out of the rows: of runs on a machine that did other work too, so that nobody quotes their speed.
+"""
+
+import argparse
+import gzip
+import shutil
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(REPOSITORY))
+
+from askd_bench.results import ROWS_FILE, SIGNATURE_FILE, Result, discard, row_to_json  # noqa: E402
+
+REFERENCE_RESULTS = REPOSITORY / "reference_results"
+
+
+def package(source: Result, target: Path, *, untimed: bool) -> None:
+    """Write one result directory: signature, compressed rows (the same bytes each time), summary with the normaliser it had."""
+    normalizer = source.stored_summary()["normalizer"]["name"]
+    discard(target)
+    target.mkdir(parents=True)
+    shutil.copy(source.path / SIGNATURE_FILE, target)
+    with (target / f"{ROWS_FILE}.gz").open("wb") as file, gzip.GzipFile("", "wb", 9, file, mtime=0) as rows:
+        for row in source.rows():
+            rows.write((row_to_json(replace(row, decode_s=None) if untimed else row) + "\n").encode())
+    Result.open(target).write_summary(normalizer, peak_memory_bytes=None if untimed else source.stored_summary()["peak_memory_bytes"])
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("results", type=Path)
+    parser.add_argument("--untimed", action="store_true", help="take the timings out")
+    options = parser.parse_args()
+    for signature in sorted(options.results.glob(f"*/*/*/{SIGNATURE_FILE}")):
+        where = signature.parent.relative_to(options.results)
+        package(Result.open(signature.parent), REFERENCE_RESULTS / where, untimed=options.untimed)
+        print(where)
+
+
+if __name__ == "__main__":
+    main()
