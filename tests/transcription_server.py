@@ -44,9 +44,10 @@ def said(sha256: str) -> Said:
 
 @dataclass(frozen=True)
 class Request:
-    """One POST: when it came, its form, its headers, and the hash of its samples."""
+    """One POST: when it came and in which thread, its form, its headers, and the hash of its samples."""
 
     at: float
+    thread: int
     form: dict[str, str]
     headers: dict[str, str]
     sha256: str
@@ -162,4 +163,4 @@ def read_request(headers: Any, body: bytes) -> Request:
     with soundfile.SoundFile(io.BytesIO(wav)) as file:
         assert (file.samplerate, file.channels, file.format, file.subtype) == (16_000, 1, "WAV", "PCM_16")
         samples = file.read(dtype="int16")
-    return Request(time.monotonic(), form, dict(headers), audio_sha256(samples))
+    return Request(time.monotonic(), threading.get_ident(), form, dict(headers), audio_sha256(samples))

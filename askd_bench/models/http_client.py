@@ -66,6 +66,10 @@ class Client:
     Tries again, with pauses that double and vary by half, after 429 and other statuses of the moment, 5xx, timeouts, broken connections and
     answers that are not JSON. `Retry-After` holds all threads. Before the server has answered anything at all there is one try: an address
     that is wrong is told at once.
+
+    Attributes:
+        in_doubt: set when all tries of a request were in vain. While it is set nothing is tried again: whoever clears it finds out first
+            what the server can do.
     """
 
     def __init__(
@@ -75,6 +79,7 @@ class Client:
         self._timeout_s = timeout_s
         self._pace = Pace(per_second)
         self._answered = False
+        self.in_doubt = threading.Event()
         self._stopping = threading.Event()
         self._stop_reason = UserError("interrupted")
         self._random = random.Random()
@@ -104,11 +109,12 @@ class Client:
         return self._request("POST", path, {"data": form, "files": {"file": ("audio.wav", wav, "audio/wav")}}, needs="text")
 
     def _request(self, method: str, path: str, content: dict[str, Any], *, needs: str | None) -> dict[str, Any]:
-        reason = ""
-        for attempt in range(self._retries + 1):
-            if attempt:
-                self._wait(min(self._backoff_s * 2 ** (attempt - 1), MAX_PAUSE_S) * self._random.uniform(0.5, 1.5))
+        reason, tries = "", 0
+        while tries == 0 or (tries <= self._retries and not self.in_doubt.is_set()):
+            if tries:
+                self._wait(min(self._backoff_s * 2 ** (tries - 1), MAX_PAUSE_S) * self._random.uniform(0.5, 1.5))
             self._wait(self._pace.reserve())
+            tries += 1
             try:
                 response = self._http.request(method, self._base + path, **content)
                 self._answered = True
@@ -125,7 +131,8 @@ class Client:
                 reason = self._hidden(f"an unreadable answer: {error}")
             if not self._answered:
                 raise self._stop(f"cannot be reached: {reason} (allowed: the address of a server that runs)")
-        raise Exhausted(f"{reason} ({self._retries + 1} tries)")
+        self.in_doubt.set()
+        raise Exhausted(f"{reason} (tries: {tries})")
 
     def _judged(self, response: httpx2.Response) -> str:
         """Return why to try again, or raise."""

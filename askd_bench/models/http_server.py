@@ -11,8 +11,9 @@ answer to a bundled clip has confidences, or else the last:
     words   `verbose_json` with `timestamp_granularities[]=word`: a `probability` of each word, as the server defines it (speaches)
     none    `json`: text alone; the `avg_logprob` of a segment is no confidence of a word
 
-A clip that the server refuses (400, 413, 415, 422), or has no usable answer to after all tries while it still answers to the bundled
-clip, is a failure. If it does not answer to that either, the run stops, so that the same command goes on later.
+A clip that the server refuses (400, 413, 415, 422) is a failure. Where it has no usable answer after all tries, it is asked again once
+the batch is done, with one request at a time: first for the bundled clip, and if it has none of that either, the run stops, so that the
+same command goes on later; then for the clip, which is a failure if it is in vain again. An overloaded server so leaves no failures.
 
 `weights_sha256` is the SHA-256 of URL and model name: what a server really runs cannot be verified.
 """
@@ -21,7 +22,6 @@ import hashlib
 import io
 import math
 import os
-import threading
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -132,7 +132,6 @@ class ServerTranscriber:
         self.frontend = AsHeard()
         self.timed = timed
         self._client, self._form, self._probe = client, form, probe
-        self._in_doubt = threading.Lock()
 
     def transcribe(self, features: Sequence[Features]) -> list[Transcription | Failure]:
         """Return one transcription for each clip; see `Transcriber`.
@@ -143,32 +142,35 @@ class ServerTranscriber:
         with ThreadPoolExecutor(min(self.card.threads, len(features))) as pool:
             futures = [pool.submit(self._one, samples) for samples in features]
             try:
-                return [future.result() for future in futures]
+                answers = [future.result() for future in futures]
             except BaseException as error:
                 self._client.stop(error if isinstance(error, UserError) else UserError("interrupted"))
                 pool.shutdown(wait=False, cancel_futures=True)
                 raise
+        pairs = zip(answers, features, strict=True)
+        return [self._alone(samples) if isinstance(answer, Exhausted) else answer for answer, samples in pairs]
 
-    def _one(self, samples: Samples) -> Transcription | Failure:
+    def _one(self, samples: Samples) -> Transcription | Failure | Exhausted:
         try:
             return transcription_of(self._client.post(_ENDPOINT, self._form, _wav(samples)))
         except Refused as error:
             return Failure(f"http: the server refused this clip: {error}")
         except Exhausted as error:
-            self._check_that_it_lives(error)
-            return Failure(f"http: no usable answer for this clip: {error}")
+            return error
         except ValueError as error:
             return Failure(f"http: the answer's {error}")
 
-    def _check_that_it_lives(self, error: Exhausted) -> None:
-        """Raise, in every thread, if the server does not even answer to what it could transcribe before."""
-        with self._in_doubt:
-            try:
-                self._client.post(_ENDPOINT, self._form, self._probe)
-            except (Refused, Exhausted):
-                gone = UserError(f"model: {self.card.source} does not answer any more: {error}; the same command goes on where it stopped")
-                self._client.stop(gone)
-                raise gone from None
+    def _alone(self, samples: Samples) -> Transcription | Failure:
+        """Ask once more, with no other request under way; raise if the server does not even answer to what it could transcribe before."""
+        try:
+            self._client.in_doubt.clear()
+            self._client.post(_ENDPOINT, self._form, self._probe)
+        except (Refused, Exhausted) as error:
+            hint = "the same command goes on where it stopped"
+            raise UserError(f"model: {self.card.source} does not answer any more: {error}; {hint}") from None
+        answer = self._one(samples)
+        self._client.in_doubt.clear()
+        return Failure(f"http: no usable answer for this clip: {answer}") if isinstance(answer, Exhausted) else answer
 
 
 def _key() -> str | None:

@@ -248,8 +248,33 @@ def test_a_clip_that_always_fails_on_a_server_that_lives_is_a_failure(server: Tr
     bad = audio_sha256(to_int16(clips(4)[2]))
     server.fault = lambda request, before: FAULTS["500"] if request.sha256 == bad else None
     found = transcriber.transcribe(clips(4))
-    assert found[2] == Failure("http: no usable answer for this clip: 500 oops (3 tries)")
+    assert found[2] == Failure("http: no usable answer for this clip: 500 oops (tries: 3)")
     assert texts([*found[:2], found[3]]) == [expected(clips(4)[i]).text for i in (0, 1, 3)]
+
+
+def test_an_overloaded_server_leaves_no_failures(server: TranscriptionServer) -> None:
+    """It refuses every request that comes while another is under way, and no request is tried again."""
+    transcriber = load_transcriber(server.url("concurrency=6&retries=0"))
+    busy, turned_away = threading.Lock(), 0
+
+    def overloaded(handler: Handler) -> None:
+        nonlocal turned_away
+        if not busy.acquire(blocking=False):
+            turned_away += 1
+            return handler.answer(503, {"detail": "busy"})
+        try:
+            time.sleep(0.1)
+            with server.lock:
+                request = next(one for one in reversed(server.requests) if one.thread == threading.get_ident())
+            return handler.transcribe(request)
+        finally:
+            busy.release()
+
+    server.fault = lambda request, before: overloaded
+    assert texts(transcriber.transcribe(clips(12))) == [expected(clip).text for clip in clips(12)]
+    assert turned_away > 0
+    turned_away = 0
+    assert texts(transcriber.transcribe(clips(2))) == [expected(clip).text for clip in clips(2)]
 
 
 def test_text_that_is_no_text_is_a_failure(server: TranscriptionServer) -> None:
@@ -294,7 +319,7 @@ def test_never_more_requests_than_were_allowed(concurrency: int, server: Transcr
 
     server.before = count
     transcriber.transcribe(clips(9))
-    assert most == concurrency
+    assert 1 <= most <= concurrency
 
 
 def test_the_rate_is_kept(server: TranscriptionServer) -> None:
@@ -371,7 +396,7 @@ def test_a_quota_that_is_used_up_is_not_waited_for(server: TranscriptionServer) 
         (404, "answers 404 no"),
         (307, "answers 307"),
         (400, "400 no"),
-        (500, r"500 no \(4 tries\)"),
+        (500, r"500 no \(tries: 4\)"),
     ],
 )
 def test_a_server_that_will_never_transcribe_is_told_at_once(status: int, match: str, server: TranscriptionServer) -> None:
