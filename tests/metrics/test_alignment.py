@@ -1,5 +1,5 @@
-import json
 import random
+from pathlib import Path
 
 import jiwer
 import kaldialign
@@ -7,9 +7,10 @@ import meeteval
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from simulated import ROOT
 
 from askd_bench.metrics.alignment import align, count_errors
+from askd_bench.paths import REFERENCE_RESULTS_DIR
+from askd_bench.results import Result
 from askd_bench.text import normaliser
 from askd_bench.types import ErrorCounts
 
@@ -69,15 +70,17 @@ def test_bounds_and_symmetry(reference: list[str], hypothesis: list[str]) -> Non
     assert (counts.errors == 0) == (reference == hypothesis)
 
 
-@pytest.mark.parametrize("path", sorted((ROOT / "reference_results").rglob("utterances.jsonl")), ids=lambda p: "/".join(p.parts[-4:-1]))
-def test_counts_equal_kaldialign_on_bundled_results(path) -> None:
+PACKAGED = sorted(path.parent for path in REFERENCE_RESULTS_DIR.glob("*/*/*/signature.json"))
+
+
+@pytest.mark.parametrize("path", PACKAGED, ids=lambda path: "/".join(path.parts[-3:]))
+def test_counts_equal_kaldialign_on_bundled_results(path: Path) -> None:
     normalise = normaliser("whisper-english")
-    with path.open() as lines:
-        for line in lines:
-            row = json.loads(line)
-            if row.get("hypothesis") is None:
-                continue
-            reference, hypothesis = normalise(row["reference"]).split(), normalise(row["hypothesis"]).split()
-            assert (
-                count_errors(reference=reference, hypothesis=hypothesis).errors == kaldialign.edit_distance(reference, hypothesis)["total"]
-            )
+    checked = 0
+    for row in Result.open(path).rows():
+        if row.hypothesis is None:
+            continue
+        reference, hypothesis = normalise(row.reference).split(), normalise(row.hypothesis).split()
+        assert count_errors(reference=reference, hypothesis=hypothesis).errors == kaldialign.edit_distance(reference, hypothesis)["total"]
+        checked += 1
+    assert checked
