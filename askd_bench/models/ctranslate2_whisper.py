@@ -96,7 +96,7 @@ def load(model: str, options: Options) -> "CTranslate2Whisper":
         weights_bytes=stored.weights_bytes,
         weights_sha256=_sha256(weights),
     )
-    return CTranslate2Whisper(ctranslate2, loaded, parts, card, vocabulary=config.vocab_size)
+    return CTranslate2Whisper(ctranslate2, loaded, parts, card, vocabulary=config.vocab_size, num_beams=options.num_beams)
 
 
 class CTranslate2Whisper:
@@ -106,29 +106,29 @@ class CTranslate2Whisper:
     at Whisper's vocabulary, at most 93 MB an utterance. With beams words carry none, as in the transformers adapter.
     """
 
-    def __init__(self, runtime: Any, model: Any, parts: WhisperParts, card: ModelCard, *, vocabulary: int) -> None:
+    def __init__(self, runtime: Any, model: Any, parts: WhisperParts, card: ModelCard, *, vocabulary: int, num_beams: int) -> None:
         self.card = card
         self.window_s: float | None = parts.window_s
         self.frontend = parts.frontend
-        self._runtime, self._model, self._parts, self._vocabulary = runtime, model, parts, vocabulary
+        self._runtime, self._model, self._parts, self._vocabulary, self._num_beams = runtime, model, parts, vocabulary, num_beams
 
     def transcribe(self, features: Sequence[Features]) -> list[Transcription | Failure]:
         """Return one transcription for each spectrogram, a `Failure` for one longer than the window; see `Transcriber`."""
         return transcribe_fitting(features, self._parts, _RUNTIME, self._decode)
 
     def _decode(self, batch: NDArray[np.float32]) -> list[Transcription]:
-        settings, num_beams = self._parts.settings, int(self.card.decoding["num_beams"] or 1)
+        settings = self._parts.settings
         results = self._model.generate(
             self._runtime.StorageView.from_array(batch),
             [list(settings.prompt)] * len(batch),
-            beam_size=num_beams,
+            beam_size=self._num_beams,
             # it generates half of `max_length`, leaving the other half to a prompt of earlier text
             max_length=2 * (settings.max_length - len(settings.prompt)),
             suppress_tokens=list(settings.suppressed),
             suppress_blank=bool(settings.suppressed_first),
-            return_logits_vocab=num_beams == 1,
+            return_logits_vocab=self._num_beams == 1,
         )
-        if num_beams > 1:
+        if self._num_beams > 1:
             return [Transcription(text=self._parts.text(result.sequences_ids[0])) for result in results]
         records = [self._record(result.sequences_ids[0], result.logits[0]) for result in results]
         return [self._parts.transcription(record, dtype=self.card.dtype) for record in records]

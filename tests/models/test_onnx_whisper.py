@@ -101,7 +101,7 @@ def test_int8_differs_little(export: Path, clips: list[Any], transcriptions: lis
     int8 = load_transcriber(f"onnx:{quantize(export, tmp_path / 'int8')}", say=said.append)
     assert (int8.card.dtype, said) == ("int8", ["dtype auto: int8 on cpu, in which the export is stored"])
     assert int8.card.weights_bytes < 0.3 * sum(file.stat().st_size for file in export.glob("*.onnx"))
-    for one, other in zip(int8.transcribe([int8.frontend(clip) for clip in clips[:2]]), transcriptions, strict=False):
+    for one, other in zip(int8.transcribe([int8.frontend(clips[0])]), transcriptions, strict=False):
         first, second = (set(text.lower().split()) for text in (one.text, other.text))
         assert len(first & second) >= len(second) / 2
         assert all(value < 0 for value in one.token_logprobs)
