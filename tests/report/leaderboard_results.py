@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from askd_bench.paths import REFERENCE_RESULTS_DIR
-from askd_bench.results import ROWS_FILE, SIGNATURE_FILE
+from askd_bench.results import ROWS_FILE, SIGNATURE_FILE, Result
 
 ANCHOR = "whisper-tiny.en"
 CONDITIONS = ("clean", "white-0dB", "speech-shaped-0dB")
@@ -41,6 +41,16 @@ def misheard(seed: str, rate: float) -> Change:
     return change
 
 
+def timed(row: Line) -> Line:
+    """Decode at twenty seconds of audio a second."""
+    return row | {"decode_s": round(row["duration_s"] / 20, 5)}
+
+
+def untimed(row: Line) -> Line:
+    """As after an interruption."""
+    return row | {"decode_s": None}
+
+
 def in_suite(name: str) -> Change:
     """Give all but clean audio the hashes of another suite's."""
     return lambda row: row if row["condition"] == "clean" else row | {"audio_sha256": hashed(name, row["audio_sha256"])}
@@ -52,7 +62,7 @@ def write_result(
     """Write a result directory from the packaged rows of a corpus; `about` goes into the signature's model."""
     source, path = REFERENCE_RESULTS_DIR / ANCHOR / "noisy-v1" / corpus, root / model / suite / corpus
     lines: list[Line] = []
-    for row in map(json.loads, (source / ROWS_FILE).read_text(encoding="utf-8").splitlines()):
+    for row in map(json.loads, Result.open(source).lines()):
         changed: Line | None = row | {"corpus": corpus}
         for change in changes:
             changed = None if changed is None else change(changed)

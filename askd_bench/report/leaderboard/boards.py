@@ -37,7 +37,7 @@ class Statistics:
     words: Arrays
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Board:
     """Models that heard the very same audio of one suite and corpus; test utterances only.
 

@@ -52,10 +52,11 @@ def board_section(leaderboard: Leaderboard, board: Board, *, only: Sequence[str]
     number = board_number(leaderboard, board)
     frame = _part(leaderboard.frame, board.suite, board.corpus, number)
     records = [record for record in _records(frame, ALL_CONDITIONS) if only is None or record["model"] in only]
-    columns: tuple[Column, ...] = (MODEL, PARAMETERS, RTFX, SILENT, INVENTED)
+    size = (PARAMETERS, *((RTFX,) if any(record["rtfx"] == record["rtfx"] for record in records) else ()))  # unless all are NaN
+    columns: tuple[Column, ...] = (MODEL, *size, SILENT, INVENTED)
     if board.has_words:
-        shifted, ece_shifted = ((SHIFTED, DELTA), (ECE_SHIFTED,)) if board.has_shifts else ((), ())
-        columns = (MODEL, RANK, PARAMETERS, RTFX, WER, CLEAN, *shifted, ECE_CLEAN, *ece_shifted, CONFIDENT, INSERTED, UNRELATED)
+        shifted, ece_shifted = ((CLEAN, SHIFTED, DELTA), (ECE_SHIFTED,)) if board.has_shifts else ((), ())
+        columns = (MODEL, RANK, *size, WER, *shifted, ECE_CLEAN, *ece_shifted, CONFIDENT, INSERTED, UNRELATED)
         columns += (FAILED,) if any(record["failed"] for record in records) else ()
     else:
         records.sort(key=lambda record: (np.nan_to_num(record["hallucination_rate"], nan=np.inf), record["model"]))
