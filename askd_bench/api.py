@@ -4,7 +4,8 @@ from pathlib import Path
 from typing import Any, get_args
 
 from askd_bench.errors import unknown_name
-from askd_bench.evaluation.benching import Benchmark, bench
+from askd_bench.evaluation.benching import bench
+from askd_bench.evaluation.benchmark import Benchmark
 from askd_bench.evaluation.merging import merge
 from askd_bench.evaluation.rendering import render
 from askd_bench.evaluation.run import CorpusResult, run
