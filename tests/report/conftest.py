@@ -27,17 +27,16 @@ def family(tmp_path_factory: pytest.TempPathFactory) -> Any:
 
 @pytest.fixture(scope="session")
 def family_page(family: Any, tmp_path_factory: pytest.TempPathFactory) -> Any:
-    """The page of the family with its figures: `page`, `figures` (folder), `report`."""
+    """The page of the family: `page`, `report`."""
     folder = tmp_path_factory.mktemp("page")
     done = report(
         [family.teacher, family.kd, family.askd, family.control],
         out=folder / "report.html",
-        figures=folder / "figures",
         teacher=TEACHER,
         control="control",
         gallery=2,
     )
-    return SimpleNamespace(page=folder / "report.html", figures=folder / "figures", report=done)
+    return SimpleNamespace(page=folder / "report.html", report=done)
 
 
 @pytest.fixture(scope="session")

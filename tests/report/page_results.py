@@ -8,7 +8,7 @@ from typing import Any
 
 from askd_bench.paths import REFERENCE_RESULTS_DIR
 from askd_bench.report.page.charts import slug
-from askd_bench.results import ROWS_FILE, SIGNATURE_FILE, Result
+from askd_bench.results import ROWS_FILE, SIGNATURE_FILE, Result, row_to_json
 
 TEACHER = "whisper-tiny.en"
 REAL = REFERENCE_RESULTS_DIR / TEACHER / "noisy-v1"
@@ -74,8 +74,8 @@ def write_result(
     path.mkdir(parents=True)
     signature = json.loads((source / SIGNATURE_FILE).read_text(encoding="utf-8"))
     lines = []
-    for line in (source / ROWS_FILE).read_text(encoding="utf-8").splitlines():
-        row: dict[str, Any] | None = json.loads(line)
+    for packaged in Result.open(source).rows():
+        row: dict[str, Any] | None = json.loads(row_to_json(packaged))
         for change in changes:
             row = None if row is None else change(row)
         if row is not None:
