@@ -10,6 +10,7 @@ Source: https://docs.ray.io/en/latest/ray-core/fault_tolerance/actors.html
 import itertools
 import logging
 import os
+import socket
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -266,9 +267,13 @@ class OnRay:
             if self._address is None:
                 ray.init("local", include_dashboard=False, **quiet)
             else:
+                host, colon, port = self._address.removeprefix("ray://").rpartition(":")
+                if colon and port.isdecimal():  # Ray itself would try for many minutes
+                    socket.create_connection((host, int(port)), timeout=_PATIENCE_S).close()
                 ray.init(self._address, **quiet)
-        except (OSError, ValueError, RuntimeError) as error:
-            raise UserError(f"address: no Ray cluster answers at {self._address or 'this machine'!r}: {_one_line(error)}") from error
+        except (OSError, OverflowError, ValueError, RuntimeError) as error:
+            where = self._address or "this machine"
+            raise UserError(f"address: no Ray cluster answers at {where!r}: {_one_line(error)} (allowed: auto, or HOST:PORT)") from error
         self._ours = True
 
     def _count_places(self) -> int:
