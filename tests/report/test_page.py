@@ -161,6 +161,9 @@ def test_silence_is_shown_by_what_is_invented(tmp_path: Path) -> None:
     heading, *_ = lines_of(page, "Errors by kind, invented text, speed")
     assert "invented / min" in heading
     assert "WER %" not in heading, "there is none"
+    titles = [one.text for one in page.all("h3")]
+    assert not {"Reliability", "Risk and coverage"} & set(titles), "no word can be right"
+    assert "Confident errors over conditions" in titles
 
 
 def test_groups_are_shown_where_the_suite_goes_by_them(family_tree: Element, tmp_path: Path) -> None:

@@ -100,7 +100,7 @@ MOST_ROWS = 16
 LINEAR_UP_TO = 120.0
 """Largest value, in percent, that a linear axis is used for."""
 
-_LOGARITHMIC = "The axis of values is logarithmic above 1: rates far beyond 100 % would flatten all others."
+_LOGARITHMIC = "The axis of values is logarithmic above 1: values far beyond 100 would flatten all others."
 
 
 @dataclass(frozen=True, slots=True)

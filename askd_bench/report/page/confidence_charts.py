@@ -58,7 +58,9 @@ def risk_charts(section: Section) -> list[Chart]:
 
 
 def _conditions(section: Section) -> list[str]:
-    return [section.baseline, *([section.worst] if section.worst else [])]
+    """Return the conditions to draw; none where nothing is said, and so no word can be right."""
+    said = any((entry.metric(section.baseline, "wer") or {}).get("value") is not None for entry in section.entries)
+    return [section.baseline, *([section.worst] if section.worst else [])] if said else []
 
 
 def _reliability(entry: Entry, condition: str) -> Series:
