@@ -7,12 +7,13 @@
 (a) transformers' ASR pipeline, greedy (its default is five beams); (b) the core of the Open ASR Leaderboard's transformers loop
 (`transformers/run_eval.py`: processor, `generate`, `batch_decode`); (c) faster-whisper. They get audio that is already decoded and
 perturbed, and give text; askd-bench also decodes files, perturbs, measures confidences, and stores rows. Contenders take turns, so that
-what else the machine is doing falls on all alike; the median of the rounds counts. Loading models, and a first pass of each, are not
-counted.
+what else the machine is doing falls on all alike; the median of the rounds counts. Beside the clock's seconds stand processor seconds, of
+workers too, which hang less on what else the machine is doing. Loading models, and a first pass of each, are not counted.
 """
 
 import argparse
 import json
+import resource
 import statistics
 import tempfile
 import time
@@ -67,18 +68,32 @@ def main() -> None:
 def race(contenders: dict[str, Contender], batch_size: int, rounds: int) -> None:
     """Let all take turns at one batch size, and print medians, ratios to ours, and how many texts differ from ours."""
     seconds: dict[str, list[float]] = {name: [] for name in contenders}
+    processor: dict[str, list[float]] = {name: [] for name in contenders}
     texts: dict[str, list[str]] = {}
     for _ in range(rounds):
         for name, contend in contenders.items():
+            before = processor_s()
             took, texts[name] = contend(batch_size)
             seconds[name].append(took)
+            processor[name].append(processor_s() - before)
     ours_name = next(iter(contenders))
-    medians = {name: statistics.median(one) for name, one in seconds.items()}
     print(f"\nbatch {batch_size}")
-    for name, median in medians.items():
+    for name in contenders:
         different = sum(a != b for a, b in zip(texts[ours_name], texts[name], strict=True))
+        clock, ours_clock = (statistics.median(seconds[one]) for one in (name, ours_name))
+        work, ours_work = (statistics.median(processor[one]) for one in (name, ours_name))
         spread = f"{min(seconds[name]):.1f} to {max(seconds[name]):.1f}"
-        print(f"  {name:42} {median:6.1f} s ({spread}), {median / medians[ours_name]:.2f}x ours, {different} texts differ")
+        print(
+            f"  {name:36} {clock:6.1f} s ({spread}), {clock / ours_clock:.2f}x ours; "
+            f"processor {work:6.1f} s, {work / ours_work:.2f}x ours; {different} texts differ",
+            flush=True,
+        )
+
+
+def processor_s() -> float:
+    """Return the processor time of this process and of its ended children, user and system."""
+    used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    return sum(one.ru_utime + one.ru_stime for one in used)
 
 
 def audio(chosen: list[Utterance]) -> list[Samples]:
