@@ -127,7 +127,12 @@ def run(
         _print_results([result.path for result in results], suite)
     else:
         paths = ", ".join(str(result.path) for result in results)
-        out.print(f"Shard {shard} is done: {paths}. When all are: askd-bench merge {output}", soft_wrap=True, markup=False, highlight=False)
+        out.print(
+            f"Shard {shard} is done: {paths}. When all are: askd-bench merge {output} --output {output}",
+            soft_wrap=True,
+            markup=False,
+            highlight=False,
+        )
     if profile:
         from askd_bench.report.profiling import profile_line
 

@@ -91,7 +91,8 @@ def plan() -> str:
             *lines,
             "",
             f"The encoder is {encoder / window:.0%} of such a student's work, so that {FAMILIES} families of {MODELS // FAMILIES} cost "
-            f"{shared / alone:.0%} of {MODELS} runs.\nOne driver process writes {float(f'{1 / ROW_TO_JSON:.2g}'):,.0f} rows a second at most; "
+            f"{shared / alone:.0%} of {MODELS} runs.\n"
+            f"One driver process writes {float(f'{1 / ROW_TO_JSON:.2g}'):,.0f} rows a second at most; "
             f"all rows through one would take {rows * ROW_TO_JSON / 3600 / 24 / 365:.1f} years, so the plan needs shards.",
         ]
     )
