@@ -13,9 +13,8 @@ def direct(logits: torch.Tensor, chosen: torch.Tensor) -> torch.Tensor:
     columns = [torch.log_softmax(logits, -1).gather(-1, chosen[:, None])[:, 0]]
     probabilities = torch.softmax(logits, -1)
     columns.append(torch.special.entr(probabilities).sum(-1) / math.log(logits.shape[-1]))
-    columns += [
-        torch.log_softmax(logits / t, -1).gather(-1, chosen[:, None])[:, 0] for t in (8 / 2, 8 / 4, 8 / 5, 8 / 6, 8 / 7, 8 / 9, 8 / 10)
-    ]
+    grid = (8 / eighths for eighths in (2, 4, 5, 6, 7, 9, 10, 12, 16))
+    columns += [torch.log_softmax(logits / t, -1).gather(-1, chosen[:, None])[:, 0] for t in grid]
     return torch.stack(columns, -1)
 
 
@@ -41,10 +40,10 @@ def test_extremes() -> None:
     certain = torch.full((1, 50), -torch.inf)
     certain[0, 3] = 2.0
     values = score_choice(certain, torch.tensor([3]))[0]
-    assert torch.equal(values, torch.zeros(9)), "one token left: log-probability 0 and entropy 0"
+    assert torch.equal(values, torch.zeros(11)), "one token left: log-probability 0 and entropy 0"
     uniform = score_choice(torch.zeros(1, 50), torch.tensor([3]))[0]
     assert uniform[1].item() == pytest.approx(1.0, abs=1e-6)
-    assert uniform[[0, *range(2, 9)]].tolist() == pytest.approx([-math.log(50)] * 8, abs=1e-5)
+    assert uniform[[0, *range(2, 11)]].tolist() == pytest.approx([-math.log(50)] * 10, abs=1e-5)
 
 
 def test_half_precision_logits_are_reduced_in_single() -> None:
