@@ -37,7 +37,7 @@ def askd_step(name: str, precision: str, folder: Path):
         arm,
         [
             "data.train=dialogue", "data.train_split=dev", "data.guard_suites=[]", "data.max_train_utterances=16",
-            "data.max_validation_utterances=1", f"optimisation.batch_size={BATCH}", f"optimisation.precision={precision}",
+            "data.validation=", f"optimisation.batch_size={BATCH}", f"optimisation.precision={precision}",
             "runtime.trackers=[]", *(["runtime.cache_gb=0"] if "live" in name else []),
         ],
     )  # fmt: skip
@@ -68,7 +68,7 @@ def distil_whisper_step(name: str, precision: str, folder: Path):
         "kd",
         [
             "data.train=dialogue", "data.train_split=dev", "data.guard_suites=[]", "data.max_train_utterances=16",
-            "data.max_validation_utterances=1", f"optimisation.batch_size={BATCH}", "runtime.cache_gb=0", "runtime.trackers=[]",
+            "data.validation=", f"optimisation.batch_size={BATCH}", "runtime.cache_gb=0", "runtime.trackers=[]",
         ],
     )  # fmt: skip
     run = prepare(recipe, folder)

@@ -42,9 +42,18 @@ def tiny_teacher(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def speech(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Twelve real clips of under two seconds, from the development speakers."""
-    clips = [u for u in open_corpus("dialogue") if u.split == "dev" and (u.duration_s or 9) < 1.95][:12]
-    assert len(clips) == 12
-    manifest = tmp_path_factory.mktemp("speech") / "speech.jsonl"
+    return manifest_of("dev", 12, tmp_path_factory.mktemp("speech") / "speech.jsonl")
+
+
+@pytest.fixture(scope="session")
+def held_out(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Three such clips of other speakers, to validate on."""
+    return manifest_of("test", 3, tmp_path_factory.mktemp("held-out") / "held-out.jsonl")
+
+
+def manifest_of(split: str, count: int, manifest: Path) -> Path:
+    clips = [u for u in open_corpus("dialogue") if u.split == split and (u.duration_s or 9) < 1.95][:count]
+    assert len(clips) == count
     rows = [
         {"id": u.id, "audio_filepath": str(u.audio), "text": u.reference, "duration": u.duration_s, "speaker": u.speaker} for u in clips
     ]
@@ -61,15 +70,15 @@ def own_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.Monk
 
 
 @pytest.fixture
-def make_recipe(tiny_teacher: Path, speech: Path):  # type: ignore[no-untyped-def]
+def make_recipe(tiny_teacher: Path, speech: Path, held_out: Path):  # type: ignore[no-untyped-def]
     """Return a function: arm and changes to a recipe that trains in a second, without validation unless asked for."""
 
     def make(arm: str, *changes: str, validation: bool = False) -> Recipe:
         recipe = load_recipe(
             arm,
             [
-                f"teacher='{tiny_teacher}'", f"data.train='{speech}'", f"data.validation='{speech}'", "data.validation_split='test'",
-                "data.guard_suites=[]", "data.max_validation_utterances=3", "optimisation.steps=5", "optimisation.batch_size=4",
+                f"teacher='{tiny_teacher}'", f"data.train='{speech}'", f"data.validation='{held_out}'", "data.validation_split='test'",
+                "data.guard_suites=[]", "optimisation.steps=5", "optimisation.batch_size=4",
                 "optimisation.warmup_steps=0", "optimisation.precision='float32'", "optimisation.learning_rate=1e-3",
                 "runtime.log_steps=5", "runtime.eval_steps=100", "runtime.save_steps=100", "runtime.trackers=[]",
                 *(["student.checkpoint=" + f"'{tiny_teacher}'"] if arm == "teacher-finetuned" else []), *changes,

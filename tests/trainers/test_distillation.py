@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from askd_bench.errors import AudioError, UserError
+from askd_bench.models.load import load_transcriber
 from askd_trainers.checkpoints import last_checkpoint
 from askd_trainers.recipe import Recipe
 from askd_trainers.run import prepare, train_recipe
@@ -256,3 +257,56 @@ def test_conditions_of_a_suite_perturb_copies_the_same_way_each_time(make_recipe
         assert (mine.samples() == theirs.samples()).all()
         assert mine.audio_key() == theirs.audio_key()
     assert len({e.audio_key() for e in one.examples}) == 36
+
+
+def test_resumed_at_the_end_takes_no_further_step(make_recipe, tmp_path):
+    recipe = make_recipe("askd", "runtime.save_steps=5", "optimisation.learning_rate_schedule=constant_with_warmup")
+    whole = trained(recipe, tmp_path)
+    again = prepare(recipe, tmp_path)
+    again.trainer.train(resume_from_checkpoint=str(last_checkpoint(tmp_path)))
+    assert again.trainer.state.global_step == 5
+    assert same({n: p.detach() for n, p in again.student.named_parameters() if p.requires_grad}, whole)
+
+
+def test_run_on_other_data_is_not_continued(make_recipe, speech, tmp_path):
+    changed = tmp_path / "changed.jsonl"
+    rows = [json.loads(line) for line in speech.read_text().splitlines()]
+    changed.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    recipe = make_recipe("ce", f"data.train='{changed}'", "runtime.save_steps=2")
+    student = train_recipe(recipe, tmp_path / "run")
+    shutil.rmtree(student)
+    assert train_recipe(recipe, tmp_path / "run") == student
+    shutil.rmtree(student)
+    changed.write_text("".join(json.dumps(row | {"text": "other words"}) + "\n" for row in rows))
+    with pytest.raises(UserError, match=r"data.train: is not what the run in .* was begun with"):
+        train_recipe(recipe, tmp_path / "run")
+
+
+def test_what_is_where_the_student_goes_is_not_touched(make_recipe, tmp_path):
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "config.json").write_text("{}")
+    with pytest.raises(UserError, match=r"student: .*mine is there already"):
+        train_recipe(make_recipe("ce"), tmp_path / "run", student=tmp_path / "mine")
+    assert [f.name for f in (tmp_path / "mine").iterdir()] == ["config.json"]
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ("data.validation={train}", "data.validation: speaker .* is in data.train too"),
+        ("data.language=de", "data.language: 'de', .* English-only"),
+        ("data.suite=clean", "data.suite: 'clean' has no condition that perturbs"),
+        ("runtime.trackers=['wandb']", "runtime.trackers: 'wandb' is not installed"),
+    ],
+)
+def test_what_cannot_be_trained_is_refused_and_nothing_is_left(make_recipe, speech, tmp_path, monkeypatch, change, message):
+    monkeypatch.setattr("askd_trainers.run.find_spec", lambda name: None)
+    with pytest.raises(UserError, match=message):
+        train_recipe(make_recipe("kd", change.format(train=f"'{speech}'"), validation=True), tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize("language", [None, "en"])
+def test_prompt_is_the_one_that_evaluation_decodes_with(make_recipe, tiny_teacher, tmp_path, language):
+    family = prepare(make_recipe("ce", *([f"data.language={language}"] if language else [])), tmp_path).family
+    assert tuple(family.prompt) == load_transcriber(str(tiny_teacher))._settings.prompt

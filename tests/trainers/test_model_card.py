@@ -26,3 +26,10 @@ def test_askd_says_that_it_is_a_reconstruction_and_kd_does_not():
     assert "reconstruction" in cards["askd"]
     assert "gives no equations" in cards["askd"]
     assert "reconstruction" not in cards["kd"]
+
+
+def test_licence_is_stated_where_it_is_known():
+    cards = [
+        model_card("mine", load_recipe("kd", [f"teacher={teacher}"]), DATA, CURVE, ENVIRONMENT) for teacher in ("whisper-tiny.en", "x/y")
+    ]
+    assert ['license: "mit"' in card for card in cards] == [True, False]

@@ -35,6 +35,7 @@ def test_what_is_kept_is_a_corpus_with_confidences(labelled):
     assert kept.audio.is_file()
     row = json.loads((out / "manifest.jsonl").read_text())
     assert 0 < row["confidence"] <= 1
+    assert row["split"] == "test"  # the corpus' own: the filter moves nothing to another split
 
 
 def test_other_thresholds_and_capitals_cost_no_second_transcription(labelled, corpus, monkeypatch):
@@ -58,6 +59,19 @@ def test_interrupted_run_goes_on_with_the_same_result(labelled, corpus, tmp_path
     strip = [{k: v for k, v in json.loads(line).items() if k not in ("audio_filepath", "confidence")} for line in lines]
     again = [json.loads(line) for line in (cut / "pseudo_labels.jsonl").read_text().splitlines()]
     assert [{k: v for k, v in row.items() if k not in ("audio_filepath", "confidence")} for row in again] == strip
+
+
+def test_transcripts_of_another_teacher_or_corpus_are_not_taken_for_these(labelled, corpus, speech):
+    out, _ = labelled
+    for teacher, other in (("other", corpus), ("whisper-tiny.en", speech)):
+        with pytest.raises(UserError, match=r"out: .* holds transcripts of (teacher 'whisper-tiny.en'|corpus .*corpus\.jsonl)"):
+            pseudo_label(teacher, str(other), out)
+
+
+def test_unknown_teacher_leaves_no_folder(corpus, tmp_path):
+    with pytest.raises(UserError, match="nowhere"):
+        pseudo_label("./nowhere", str(corpus), tmp_path / "x")
+    assert not (tmp_path / "x").exists()
 
 
 @pytest.mark.parametrize(

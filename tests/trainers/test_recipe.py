@@ -39,6 +39,8 @@ def test_resolved_recipe_reads_back(arm):
         ("optimisation.micro_batch_size=5", "batch_size 16 must be a multiple of micro_batch_size 5"),
         ("runtime.keep_checkpoints=1", "runtime.keep_checkpoints: .*greater than or equal to 2"),
         ("family=ctc", "student.trainable must be 'all'"),
+        ("seed=4294967296", "seed: .*less than 4294967296"),
+        ("arm=../x", "arm: .*match pattern"),
         ("seed", "--set: 'seed' is not of the form"),
         ("seed.x=1", "--set: 'seed.x': 'seed' is not a table"),
     ],
@@ -59,6 +61,19 @@ def test_recipe_extends_another_and_its_own_values_win(tmp_path):
     (tmp_path / "b.toml").write_text('extends = "a.toml"\narm = "mine"\n[optimisation]\nsteps = 7\n')
     recipe = load_recipe(tmp_path / "b.toml")
     assert (recipe.arm, recipe.optimisation.steps, recipe.optimisation.batch_size, recipe.objective.temperature) == ("mine", 7, 16, 3.0)
+
+
+@pytest.mark.parametrize("parent", ["3", "'x.toml'", "'y.toml'"])
+def test_recipe_that_extends_itself_or_no_file_is_one_line(tmp_path, parent):
+    (tmp_path / "x.toml").write_text(f"extends = {parent}")
+    (tmp_path / "y.toml").write_text("extends = 'x.toml'")
+    with pytest.raises(UserError, match=r"recipe: .*extends: .* must name another file"):
+        load_recipe(tmp_path / "x.toml")
+
+
+def test_empty_text_is_none_where_none_is_allowed():
+    data = load_recipe("kd", ["data.validation=", "data.validation_split=''"]).data
+    assert (data.validation, data.validation_split) == (None, None)
 
 
 @pytest.mark.parametrize("text", ["arm = ", "\x00", 'extends = "nowhere.toml"'])

@@ -66,6 +66,14 @@ def test_shared_layout_survives_moving_both_folders(shared, tmp_path):
     assert model.config.decoder_layers == 2
 
 
+def test_shared_layout_loads_from_behind_a_link(shared, tmp_path):
+    (tmp_path / "link").symlink_to(shared, target_is_directory=True)
+    (shared / "deeper").mkdir()
+    (tmp_path / "deeper").symlink_to(shared / "deeper", target_is_directory=True)
+    assert init_student(str(tmp_path / "link" / "whisper-tiny.en"), tmp_path / "deeper" / "student")
+    assert WhisperForConditionalGeneration.from_pretrained(shared / "deeper" / "student").config.decoder_layers == 2
+
+
 def test_student_with_changed_embeddings_is_saved_whole(shared):
     student = WhisperForConditionalGeneration.from_pretrained(shared / "student", dtype=torch.float32)
     with torch.no_grad():
@@ -104,8 +112,10 @@ def test_impossible_students_are_refused_and_nothing_is_written(tiny_teacher, tm
 
 def test_folder_with_something_in_it_is_refused(tiny_teacher, tmp_path):
     (tmp_path / "kept.txt").write_text("mine")
-    with pytest.raises(UserError, match="is not empty"):
+    with pytest.raises(UserError, match="is there already"):
         init_student(str(tiny_teacher), tmp_path)
+    with pytest.raises(UserError, match="is there already"):
+        init_student(str(tiny_teacher), tmp_path / "kept.txt")
 
 
 def test_unknown_teacher_is_one_line(tmp_path):

@@ -56,12 +56,12 @@ def test_two_runs_of_one_name_are_refused(tmp_path):
         plan_runs(study, tmp_path, tmp_path)
 
 
-def test_study_trains_what_is_missing_and_scores_all(tmp_path, make_recipe, speech, tiny_teacher):
+def test_study_trains_what_is_missing_and_scores_all(tmp_path, make_recipe, speech, held_out, tiny_teacher):
     study = write(
         tmp_path,
         f"""
 name = "small"
-set = ["teacher='{tiny_teacher}'", "data.train='{speech}'", "data.validation='{speech}'", "data.validation_split='test'",
+set = ["teacher='{tiny_teacher}'", "data.train='{speech}'", "data.validation='{held_out}'", "data.validation_split='test'",
        "data.max_validation_utterances=2", "data.guard_suites=[]", "optimisation.steps=2", "optimisation.batch_size=4",
        "runtime.trackers=[]", "optimisation.precision=float32", "data.max_train_utterances=8"]
 [[arms]]

@@ -51,10 +51,10 @@ def test_bad_input_is_one_line_and_code_2(monkeypatch, capsys, tmp_path, argumen
     assert not list(tmp_path.iterdir())
 
 
-def test_dry_run_prints_the_plan_and_trains_nothing(monkeypatch, capsys, tmp_path, tiny_teacher, speech):
+def test_dry_run_prints_the_plan_and_trains_nothing(monkeypatch, capsys, tmp_path, tiny_teacher, speech, held_out):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("askd_trainers.cli.out", Console(width=200))  # whatever width the console took when the module was imported
-    changes = (f"teacher='{tiny_teacher}'", f"data.train='{speech}'", f"data.validation='{speech}'", "data.validation_split='test'")
+    changes = (f"teacher='{tiny_teacher}'", f"data.train='{speech}'", f"data.validation='{held_out}'", "data.validation_split='test'")
     more = ("data.guard_suites=[]", "optimisation.batch_size=4", "optimisation.steps=50")
     code, out, _ = run(monkeypatch, capsys, "run", "askd", "--dry-run", *(part for c in (*changes, *more) for part in ("--set", c)))
     assert code == 0

@@ -10,9 +10,9 @@ from safetensors.torch import load_file
 
 
 @pytest.mark.parametrize("arm", ["askd"])
-def test_two_processes_equal_one(tmp_path, tiny_teacher, speech, own_cache, arm):
+def test_two_processes_equal_one(tmp_path, tiny_teacher, speech, held_out, own_cache, arm):
     changes = (
-        f"teacher='{tiny_teacher}'", f"data.train='{speech}'", f"data.validation='{speech}'", "data.validation_split='test'",
+        f"teacher='{tiny_teacher}'", f"data.train='{speech}'", f"data.validation='{held_out}'", "data.validation_split='test'",
         "data.guard_suites=[]", "data.max_validation_utterances=3", "optimisation.steps=4", "optimisation.batch_size=4",
         "optimisation.warmup_steps=0", "optimisation.precision=float32", "objective.teacher.schedule=adaptive",
         "runtime.log_steps=1", "runtime.save_steps=4", "runtime.trackers=[]",

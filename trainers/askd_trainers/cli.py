@@ -59,6 +59,7 @@ def pseudo_label(
     ] = 0.1,
     batch_size: Annotated[int, typer.Option(help="Clips decoded together.")] = 16,
     keep_uppercase: Annotated[bool, typer.Option("--keep-uppercase", help="Keep clips whose reference is in capitals only.")] = False,
+    language: Annotated[str, typer.Option(help="Of the speech, a two-letter code.")] = "en",
 ) -> None:
     """Transcribe a corpus with a teacher, as labels for a student of any vocabulary. Interrupted? The same command goes on."""
     from askd_trainers.pseudo_label import pseudo_label as label
@@ -71,6 +72,7 @@ def pseudo_label(
             wer_threshold=wer_threshold,
             batch_size=batch_size,
             keep_uppercase=keep_uppercase,
+            language=language,
             progress=lambda count: status.update(f"transcribing: {count} done"),
         )
     reasons = ", ".join(f"{count} {reason}" for reason, count in done.left_out.items())

@@ -23,7 +23,8 @@ def plot_curves(history: list[dict[str, Any]], path: Path, *, title: str) -> Non
                         *zip(*points, strict=True), style, label=name.replace("eval_", "validation ").replace("_", " "), markersize=3
                     )
         losses.set(xlabel="step", ylabel="nats a position", title=title, yscale="log")
-        losses.legend(frameon=False)
+        if losses.lines:
+            losses.legend(frameon=False)
         points = [(entry["step"], 100 * entry["eval_wer"]) for entry in history if "eval_wer" in entry]
         if points:
             errors.plot(*zip(*points, strict=True), "o-", color="tab:red", markersize=3)

@@ -133,12 +133,14 @@ def make_examples(utterances: Sequence[Utterance], data: Data, labels: Callable[
     """Return the clean utterances, then `data.variants` copies of each under conditions drawn from `data.suite`, where that is given.
 
     Raises:
-        UserError: the suite or a condition is unknown.
+        UserError: the suite or a condition is unknown, or none of the conditions perturbs.
     """
     examples = [Example(u, tuple(labels(u.reference))) for u in utterances]
     if data.suite is None:
         return examples
     conditions = [c for c in load_suite(data.suite).select(data.conditions or None) if c.chain]
+    if not conditions:
+        raise UserError(f"data.suite: {data.suite!r} has no condition that perturbs speech")
     rng = np.random.default_rng(seed)
     pool = tuple(utterances[i] for i in rng.permutation(len(utterances))[:TALKERS])
     perturbed = [

@@ -13,27 +13,20 @@ _RECONSTRUCTION = (
 )
 
 
-def write_model_card(
-    folder: Path, recipe: Recipe, data: dict[str, Any], history: list[dict[str, Any]], environment: dict[str, Any]
-) -> None:
-    """Write `README.md` into a student's folder."""
-    curve = [entry for entry in history if "eval_wer" in entry]
-    (folder / "README.md").write_text(model_card(folder.name, recipe, data, curve, environment), encoding="utf-8")
-
-
-def model_card(name: str, recipe: Recipe, data: dict[str, Any], curve: list[dict[str, Any]], environment: dict[str, Any]) -> str:
+def model_card(name: str, recipe: Recipe, data: dict[str, Any], history: list[dict[str, Any]], environment: dict[str, Any]) -> str:
     """Return the card as Markdown with YAML metadata (written as JSON, which is YAML).
 
     Args:
         name: of the model.
         recipe: as resolved.
         data: the record of the training data.
-        curve: entries of the log that hold `step` and `eval_wer`, in order; the first is the initialisation.
+        history: entries of the log; those that hold `step` and `eval_wer` are shown, the first of them is the initialisation.
         environment: package versions, device and precision.
     """
+    curve = [entry for entry in history if "eval_wer" in entry]
     metadata: dict[str, Any] = {
         "language": [recipe.data.language or "en"],
-        "license": "mit",
+        **({"license": "mit"} if recipe.teacher == "whisper-tiny.en" else {}),
         "library_name": "transformers",
         "pipeline_tag": "automatic-speech-recognition",
         "base_model": "openai/whisper-tiny.en" if recipe.teacher == "whisper-tiny.en" else recipe.teacher,

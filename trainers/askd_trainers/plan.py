@@ -10,8 +10,9 @@ from typing import Any
 import torch
 
 from askd_trainers.encoder_states import FrozenEncoder
+from askd_trainers.environment import resolve_precision
 from askd_trainers.recipe import Recipe
-from askd_trainers.run import Prepared, prepare, resolve_precision
+from askd_trainers.run import Prepared, prepare
 
 MEASURED_STEPS = 10
 

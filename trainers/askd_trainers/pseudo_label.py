@@ -19,6 +19,9 @@ from askd_bench.types import SAMPLING_RATE, Transcription, Utterance
 LABELS = "pseudo_labels.jsonl"
 """Every transcript, with its confidences and its WER against the reference: what the filter decides on."""
 
+SETTINGS = "settings.json"
+"""What was transcribed, and by whom: the rows of another teacher or corpus are not taken for these."""
+
 MANIFEST = "manifest.jsonl"
 """What is kept, as a corpus to train on."""
 
@@ -40,6 +43,7 @@ def pseudo_label(
     wer_threshold: float = 0.1,
     batch_size: int = 16,
     keep_uppercase: bool = False,
+    language: str = "en",
     progress: Callable[[int], None] | None = None,
 ) -> Labelled:
     """Transcribe a corpus greedily and keep what agrees with its references.
@@ -50,15 +54,16 @@ def pseudo_label(
     An interrupted run continues where it stopped; the transcripts are kept, so that another threshold costs nothing.
 
     Raises:
-        UserError: threshold or batch size out of range, teacher or corpus not found, or `out` not writable.
+        UserError: threshold or batch size out of range, teacher or corpus not found, or `out` not writable or of another teacher or corpus.
     """
     if not 0 <= wer_threshold <= 1:
         raise UserError(f"wer_threshold: {wer_threshold:g} is out of range (allowed: 0 to 1)")
     if batch_size < 1:
         raise UserError(f"batch_size: {batch_size} is out of range (allowed: 1 or more)")
     utterances = open_corpus(corpus)
+    settings = {"teacher": teacher, "corpus": corpus, "language": language}
     try:
-        out.mkdir(parents=True, exist_ok=True)
+        _refuse_other(out / SETTINGS, settings)
         done = _read_rows(out / LABELS)
         pending = (u for u in utterances if u.id not in done)
         first = next(pending, None)
@@ -66,7 +71,9 @@ def pseudo_label(
             # Loaded here, and only where there is something to do: a model takes seconds.
             from askd_bench.models.load import load_transcriber
 
-            transcriber = load_transcriber(teacher)
+            transcriber = load_transcriber(teacher, language=language)
+            out.mkdir(parents=True, exist_ok=True)
+            (out / SETTINGS).write_text(json.dumps(settings) + "\n")
             with (out / LABELS).open("a", encoding="utf-8") as file:
                 for batch in batched(itertools.chain([first], pending), batch_size):
                     for row in _transcribe(transcriber, batch, out):
@@ -100,6 +107,7 @@ def _transcribe(transcriber: Any, batch: Sequence[Utterance], out: Path) -> Iter
             "duration": round(duration, 3),
             "speaker": utterance.speaker,
             "group": utterance.group,
+            "split": utterance.split,
             "confidence": _mean_confidence(result),
             "wer": _error_rate(utterance.reference, result.text),
         }
@@ -152,6 +160,13 @@ def _reason(row: dict[str, Any], threshold: float, keep_uppercase: bool) -> str 
     if row["reference"].isupper() and not keep_uppercase:
         return "reference in capitals"
     return f"WER above {threshold:g}" if row["wer"] > threshold else None
+
+
+def _refuse_other(path: Path, settings: dict[str, str]) -> None:
+    known = json.loads(path.read_text()) if path.is_file() else settings
+    changed = [f"{name} {known.get(name)!r}" for name, value in settings.items() if known.get(name) != value]
+    if changed:
+        raise UserError(f"out: {path.parent} holds transcripts of {', '.join(changed)}; choose another folder")
 
 
 def _read_rows(path: Path) -> dict[str, dict[str, Any]]:

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from askd_bench.errors import UserError, unknown_name
 from askd_bench.paths import DATA_ROOT
@@ -44,12 +44,12 @@ class Data(_Section):
 
     Attributes:
         train: corpora, as `askd-bench run --corpus` takes them.
-        validation: one corpus for the validation curve.
-        train_split, validation_split: keep utterances of that split only; None for all.
+        validation: one corpus for the validation curve, of other speakers than those trained on; None (in TOML "") for no curve.
+        train_split, validation_split: keep utterances of that split only; None (in TOML "") for all.
         max_train_utterances, max_validation_utterances: a random choice of so many, the same for all arms and seeds;
             None for all.
         max_duration_s: longer training clips are left out (and counted); None for the model's window.
-        language, task: for multilingual Whisper checkpoints.
+        language, task: for multilingual Whisper checkpoints; None is "en".
         suite: a suite (name or file) whose conditions perturb the training speech; None for clean speech alone.
         conditions: which of them, as `askd-bench run --conditions` takes them; none for the suite's default grid.
         variants: perturbed copies of each utterance, beside the clean one, where there is a suite.
@@ -69,6 +69,11 @@ class Data(_Section):
     conditions: tuple[str, ...] = ()
     variants: int = Field(1, ge=1)
     guard_suites: tuple[str, ...] | None = None
+
+    @field_validator("validation", "train_split", "validation_split", mode="before")
+    @classmethod
+    def _none_in_toml(cls, value: Any) -> Any:
+        return value or None
 
 
 class TeacherTerm(_Section):
@@ -99,7 +104,7 @@ class SelfTeacherTerm(_Section):
     Attributes:
         kind: "snapshot" is the student at the end of phase A, "ema" a moving average of its weights since then, "previous-epoch" the
             student at the end of the last epoch (as PS-KD).
-        weight: β_max, reached at the last step.
+        weight: β_max, approached over phase B.
         decay: of the moving average, a step.
     """
 
@@ -141,7 +146,7 @@ class Optimisation(_Section):
         steps: T, optimiser steps.
         batch_size: utterances a step, over all processes and accumulated batches.
         micro_batch_size: utterances that go through a process at once; None for its whole share.
-        precision: "auto" is bf16 where the processor computes it, float32 otherwise; the resolved recipe says which.
+        precision: "auto" is bf16 where the processor computes it, float32 otherwise; `environment.json` says which.
     """
 
     steps: int = Field(ge=1)
@@ -186,16 +191,16 @@ class Recipe(_Section):
     """One arm, one seed.
 
     Attributes:
-        arm: its name in tables.
+        arm: its name in tables and folders.
         family: what the models are; "whisper" trains on label positions, "ctc" on frames.
         teacher: a directory or Hub id; a bundled checkpoint by name. Needed by every arm that starts from it or distils it.
         seed: of initialisation, order and everything else random.
     """
 
-    arm: str = Field(min_length=1)
+    arm: str = Field(pattern=r"^[^/\\]+$")
     family: Literal["whisper", "ctc"] = "whisper"
     teacher: str = "whisper-tiny.en"
-    seed: int = Field(0, ge=0)
+    seed: int = Field(0, ge=0, lt=2**32)
     student: Student = Student()
     data: Data
     objective: Objective
@@ -262,15 +267,19 @@ def _keys_at(model: type[BaseModel], location: Sequence[int | str]) -> list[str]
     return sorted(model.model_fields)
 
 
-def _read(path: Path) -> dict[str, Any]:
+def _read(path: Path, below: tuple[Path, ...] = ()) -> dict[str, Any]:
     try:
         values = tomllib.loads(path.read_text("utf-8"))
     except OSError as error:
         raise UserError(f"recipe: {path} cannot be read: {error.strerror}") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise UserError(f"recipe: {path} is not valid TOML: {error}") from error
-    parent = values.pop("extends", None)
-    return merged(_read(path.parent / parent), values) if parent else values
+    if "extends" not in values:
+        return values
+    parent, chain = values.pop("extends"), (*below, path.resolve())
+    if not isinstance(parent, str) or (path.parent / parent).resolve() in chain:
+        raise UserError(f"recipe: {path}: extends: {parent!r} must name another file that does not extend this one")
+    return merged(_read(path.parent / parent, chain), values)
 
 
 def merged(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:

@@ -2,11 +2,10 @@
 
 import json
 import os
-import platform
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from importlib.metadata import version
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -20,14 +19,13 @@ from askd_trainers.ctc import CtcFamily
 from askd_trainers.curves import plot_curves
 from askd_trainers.data import Collator, SpeechDataset, describe, make_examples, read_utterances, usable
 from askd_trainers.encoder_states import FrozenEncoder, StateCache
+from askd_trainers.environment import default_cache, environment, resolve_precision
 from askd_trainers.guard import AudioHashes, corpora_of_suites, refuse_overlap
-from askd_trainers.model_card import write_model_card
+from askd_trainers.model_card import model_card
 from askd_trainers.recipe import Recipe
-from askd_trainers.student import ctc_student, load_config, locate, save_student, set_trainable, whisper_student
+from askd_trainers.student import ctc_student, load_config, locate, refuse_occupied, save_student, set_trainable, whisper_student
 from askd_trainers.trainer import DistillationTrainer
 from askd_trainers.whisper import WhisperFamily, whisper_frontend
-
-_PACKAGES = ("askd-bench", "torch", "transformers", "accelerate", "numpy", "safetensors", "tokenizers")
 
 Progress = Callable[[str, int, int], None]
 
@@ -48,35 +46,18 @@ class Prepared:
     data_record: dict[str, Any]
 
 
-def default_cache() -> Path:
-    """Return the folder of cached encoder states: `ASKD_CACHE`, else the user's cache folder."""
-    home = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache"))
-    return Path(os.environ.get("ASKD_CACHE", home / "askd-bench" / "encoder-states"))
-
-
-def resolve_precision(recipe: Recipe) -> bool:
-    """Return whether to compute in bf16: what the recipe says, or, for "auto", whether the processor has it."""
-    if recipe.optimisation.precision != "auto":
-        return recipe.optimisation.precision == "bf16"
-    if torch.cuda.is_available():
-        return bool(torch.cuda.is_bf16_supported())
-    flags = Path("/proc/cpuinfo")
-    return flags.is_file() and any(flag in flags.read_text() for flag in ("avx512_bf16", "amx_bf16"))
-
-
 def prepare(recipe: Recipe, output: Path) -> Prepared:
     """Load models and data, and refuse what cannot or must not be trained.
 
     Raises:
         UserError: an unreadable checkpoint, corpus or recording; vocabularies that differ; labels too long; a speaker or recording that a
-            suite tests on.
+            suite tests on, a speaker that is validated on; batch sizes that do not fit.
     """
     transformers_logging.set_verbosity_error()
     transformers_logging.disable_progress_bar()
     set_seed(recipe.seed)
     family, student, teacher = load_models(recipe)
     train, validation, record = load_data(recipe, family, student)
-    output.mkdir(parents=True, exist_ok=True)
     bf16 = resolve_precision(recipe)
     encoders = make_encoders(recipe, family, student, teacher, bf16)
     datasets = [SpeechDataset(examples, encoders, family.features) for examples in (train, validation) if examples]
@@ -138,6 +119,12 @@ def load_data(recipe: Recipe, family: Any, student: Any) -> tuple[Any, Any, dict
         heard = read_utterances((data.validation,), split=data.validation_split, limit=data.max_validation_utterances, audio_folder=audio)
         plain = data.model_copy(update={"suite": None})
         validation = make_examples(usable(heard, max_duration_s=longest)[0], plain, family.labels, recipe.seed)
+        taught = {u.speaker for u in utterances if u.speaker}
+        known = next((e.utterance.speaker for e in validation if e.utterance.speaker in taught), None)
+        if known is not None:
+            raise UserError(
+                f"data.validation: speaker {known!r} is in data.train too; validate on others, or not at all (data.validation=)"
+            )
     for example in (*train, *validation):
         family.check_labels(student, example.labels, example.id)
     return train, validation, describe(train, dropped)
@@ -174,6 +161,16 @@ def make_trainer(
     micro = min(o.micro_batch_size or share, share)
     if share % micro:
         raise UserError(f"optimisation.micro_batch_size: {micro} does not divide the {share} utterances of each process")
+    train = datasets[0]
+    if len(train) < o.batch_size:
+        raise UserError(f"optimisation.batch_size: {o.batch_size} is more than the {len(train)} training examples")
+    missing = [name for name in r.trackers if find_spec(name) is None]
+    if missing:
+        raise UserError(f"runtime.trackers: {missing[0]!r} is not installed; pip install {missing[0]}")
+    try:
+        output.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(f"output: {output} cannot be made: {error.strerror}") from error
     os.environ["TENSORBOARD_LOGGING_DIR"] = str(output / "tensorboard")  # where transformers looks
     arguments = Seq2SeqTrainingArguments(
         output_dir=str(output),
@@ -205,11 +202,8 @@ def make_trainer(
         save_steps=r.save_steps,
         save_total_limit=r.keep_checkpoints,
         report_to=list(r.trackers) or "none",
-        disable_tqdm=not os.environ.get("ASKD_PROGRESS"),
+        disable_tqdm=True,
     )
-    train = datasets[0]
-    if len(train) < o.batch_size:
-        raise UserError(f"optimisation.batch_size: {o.batch_size} is more than the {len(train)} training examples")
     return DistillationTrainer(
         family=family,
         teacher=teacher,
@@ -232,14 +226,19 @@ def train_recipe(recipe: Recipe, output: Path, *, student: Path | None = None, p
     files and the student, in a folder of its own name (or in `student`), with a model card.
 
     Raises:
-        UserError: see `prepare`; or a run of another recipe is in `output`.
+        UserError: see `prepare`; a run of another recipe or on other data is in `output`, or something else is where the student goes.
     """
     final = student or output / recipe.student_name
-    _check_output(recipe, output)
-    if (final / "config.json").is_file():
+    for folder in (output, final):
+        _refuse_other(recipe, folder)
+    if (final / "recipe.json").is_file():
         return final
+    refuse_occupied(final, "student")
     run = prepare(recipe, output)
     trainer = run.trainer
+    checkpoint = last_checkpoint(output)
+    if checkpoint and json.loads((output / "data.json").read_text())["sha256"] != run.data_record["sha256"]:
+        raise UserError(f"data.train: is not what the run in {output} was begun with (see data.json there); choose another folder")
     if trainer.is_world_process_zero():
         _write(output / "recipe.json", recipe.model_dump(mode="json"))
         _write(output / "data.json", run.data_record)
@@ -249,7 +248,6 @@ def train_recipe(recipe: Recipe, output: Path, *, student: Path | None = None, p
                 dataset.fill_cache(progress and (lambda done, total, name=name: progress(f"encoding {name}", done, total)))
     trainer.accelerator.wait_for_everyone()
     started = time.perf_counter()
-    checkpoint = last_checkpoint(output)
     trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
     if run.validation is not None and not _evaluated(trainer):
         trainer.evaluate()
@@ -257,42 +255,30 @@ def train_recipe(recipe: Recipe, output: Path, *, student: Path | None = None, p
         summary = {"seconds": round(time.perf_counter() - started, 1), "resumed": checkpoint is not None}
         _write(output / "log.json", {"summary": summary, "history": trainer.state.log_history})
         plot_curves(trainer.state.log_history, output / "curves.png", title=f"{recipe.arm}, seed {recipe.seed}")
-        save_student(run.student, final, teacher=recipe.teacher)
-        write_model_card(final, recipe, run.data_record, trainer.state.log_history, environment(recipe))
-        for name in ("recipe.json", "data.json", "environment.json", "log.json", "curves.png"):
-            (final / name).write_bytes((output / name).read_bytes())
+        beside = {name: (output / name).read_bytes() for name in ("recipe.json", "data.json", "environment.json", "log.json", "curves.png")}
+        card = model_card(final.name, recipe, run.data_record, trainer.state.log_history, environment(recipe))
+        save_student(run.student, final, teacher=recipe.teacher, beside=beside | {"README.md": card.encode()})
     trainer.accelerator.wait_for_everyone()
     return final
-
-
-def environment(recipe: Recipe) -> dict[str, Any]:
-    """Return what a run depended on beside its recipe and its data."""
-    return {
-        "packages": {name: version(name) for name in _PACKAGES},
-        "python": platform.python_version(),
-        "machine": platform.machine(),
-        "device": "cuda" if torch.cuda.is_available() else "cpu",
-        "threads": torch.get_num_threads(),
-        "processes": int(os.environ.get("WORLD_SIZE", "1")),
-        "precision": "bf16" if resolve_precision(recipe) else "float32",
-        "seed": recipe.seed,
-    }
 
 
 def _evaluated(trainer: DistillationTrainer) -> bool:
     return any(entry.get("step") == trainer.state.global_step and "eval_wer" in entry for entry in trainer.state.log_history)
 
 
-def _check_output(recipe: Recipe, output: Path) -> None:
-    """Refuse to continue a run of another recipe; what changes cost only may differ."""
-    known = output / "recipe.json"
+def _refuse_other(recipe: Recipe, folder: Path) -> None:
+    """Refuse to continue or to replace a run of another recipe; what changes cost only may differ."""
+    known = folder / "recipe.json"
     if not known.is_file():
         return
     before, now = json.loads(known.read_text()), recipe.model_dump(mode="json")
     changed = [key for key in now if key != "runtime" and before.get(key) != now[key]]
     if changed:
-        raise UserError(f"out: {output} holds a run of another recipe (differs in {', '.join(changed)}); choose another folder")
+        raise UserError(f"output: {folder} holds a run of another recipe (differs in {', '.join(changed)}); choose another folder")
 
 
 def _write(path: Path, content: Any) -> None:
-    path.write_text(json.dumps(content, indent=1) + "\n")
+    try:
+        path.write_text(json.dumps(content, indent=1) + "\n")
+    except OSError as error:
+        raise UserError(f"output: {path} cannot be written: {error.strerror}") from error

@@ -6,16 +6,17 @@ import json
 import math
 import os
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from safetensors import safe_open
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 from transformers import AutoConfig, AutoModelForCTC, PreTrainedModel, WhisperForConditionalGeneration
+from transformers.utils import logging as transformers_logging
 
 from askd_bench.errors import UserError
 from askd_bench.models.names import bundled_models
@@ -132,8 +133,8 @@ def init_student(
     Raises:
         UserError: the teacher cannot be read, a number is out of range, or `out` holds something already.
     """
-    if out.exists() and any(out.iterdir()):
-        raise UserError(f"out: {out} is not empty")
+    refuse_occupied(out, "out")
+    transformers_logging.disable_progress_bar()
     config = load_config(teacher)
     if config.model_type == "whisper":
         source = WhisperForConditionalGeneration.from_pretrained(locate(teacher), dtype=torch.float32)
@@ -141,6 +142,12 @@ def init_student(
     else:
         student = ctc_student(AutoModelForCTC.from_pretrained(locate(teacher), dtype=torch.float32), encoder_layers=encoder_layers)
     return save_student(student, out, teacher=teacher, dtype=dtype)
+
+
+def refuse_occupied(folder: Path, argument: str) -> None:
+    """Refuse what a student would replace: a file, or a folder that holds something."""
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise UserError(f"{argument}: {folder} is there already; choose a new or empty folder")
 
 
 def load_config(checkpoint: str) -> Any:
@@ -151,8 +158,10 @@ def load_config(checkpoint: str) -> Any:
         raise UserError(f"checkpoint: {checkpoint!r} cannot be read: {str(error).splitlines()[0]}") from error
 
 
-def save_student(student: Any, out: Path, *, teacher: str, dtype: torch.dtype = torch.float16) -> bool:
-    """Save a student with the teacher's tokenizer and features; whole or not at all.
+def save_student(
+    student: Any, out: Path, *, teacher: str, dtype: torch.dtype = torch.float16, beside: Mapping[str, bytes] | None = None
+) -> bool:
+    """Save a student with the teacher's tokenizer and features, and further files `beside` them; whole or not at all.
 
     Where encoder, embeddings and final norm still are the teacher's, bit for bit, and the teacher keeps them in a shard of their own, the
     student's index points to that shard by a relative path and only its decoder layers are written (10 MB instead of 66 MB for a two-layer
@@ -176,7 +185,7 @@ def save_student(student: Any, out: Path, *, teacher: str, dtype: torch.dtype = 
         else:
             own = {name: tensor for name, tensor in state.items() if not name.startswith(_FROZEN_MODULES)}
             save_file(own, temporary / WEIGHTS, metadata={"format": "pt"})
-            relative = Path(os.path.relpath(shard, out)).as_posix()
+            relative = Path(os.path.relpath(shard, out.resolve())).as_posix()
             index = {
                 "metadata": {"total_size": sum(t.numel() * t.element_size() for t in state.values())},
                 "weight_map": {name: WEIGHTS if name in own else relative for name in state},
@@ -191,12 +200,14 @@ def save_student(student: Any, out: Path, *, teacher: str, dtype: torch.dtype = 
         if getattr(student, "generation_config", None) is not None and student.can_generate():
             student.generation_config.save_pretrained(temporary)
         _copy_companions(source, temporary, student)
+        for name, content in (beside or {}).items():
+            (temporary / name).write_bytes(content)
         if out.exists():
             shutil.rmtree(out)
         temporary.replace(out)
-    except OSError as error:
+    except (OSError, SafetensorError) as error:
         shutil.rmtree(temporary, ignore_errors=True)
-        raise UserError(f"out: {out} cannot be written: {error.strerror or error}") from error
+        raise UserError(f"out: {out} cannot be written: {getattr(error, 'strerror', None) or error}") from error
     return shard is not None
 
 

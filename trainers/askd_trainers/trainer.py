@@ -1,12 +1,14 @@
 """The training step on transformers' `Seq2SeqTrainer`: one objective with scheduled weights, of which every arm is a setting."""
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, Protocol
 
 import torch
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, Subset
 from transformers import Seq2SeqTrainer, TrainerCallback, TrainerControl, TrainerState, TrainingArguments
+from transformers.trainer import TRAINER_STATE_NAME
 
 from askd_bench.errors import UserError
 from askd_bench.metrics.alignment import count_errors
@@ -195,6 +197,11 @@ class DistillationTrainer(Seq2SeqTrainer):  # type: ignore[misc]
         self.args.eval_on_start = not resume_from_checkpoint and self.args.eval_strategy != "no"
         if resume_from_checkpoint:
             load_extras(resume_from_checkpoint, self.schedule, self.self_teacher)
+            saved = TrainerState.load_from_json(str(Path(resume_from_checkpoint) / TRAINER_STATE_NAME))
+            if saved.global_step >= self.args.max_steps:  # transformers would take one step more
+                self._load_from_checkpoint(str(resume_from_checkpoint))
+                self.state = saved
+                return None
         return super().train(resume_from_checkpoint=resume_from_checkpoint, **options)
 
     def _save_checkpoint(self, model: Any, trial: Any) -> None:

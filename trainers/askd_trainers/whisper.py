@@ -21,6 +21,9 @@ from askd_trainers.losses import cross_entropy
 IGNORED = -100
 """Label of a position that counts for nothing: padding, and the prompt, which decoding forces anyway."""
 
+MULTILINGUAL = 51_865
+"""Words of a multilingual Whisper's vocabulary, at least; English-only ones have fewer."""
+
 
 def whisper_frontend(processor: WhisperProcessor, config: WhisperConfig) -> LogMel:
     """Return the log-mel front end for a model's window (its encoder halves the frame rate)."""
@@ -48,8 +51,11 @@ class WhisperFamily:
 
     Args:
         processor: features, text and prompt.
-        config: of the student: its window.
-        language, task: for multilingual checkpoints; None for English-only ones.
+        config: of the student: its window, and by its vocabulary whether it is multilingual.
+        language, task: for multilingual checkpoints; None is "en".
+
+    Raises:
+        UserError: the language is unknown, or the checkpoint is English-only and asked for more.
     """
 
     def __init__(
@@ -57,9 +63,16 @@ class WhisperFamily:
     ) -> None:
         self.processor = processor
         self.tokenizer = processor.tokenizer
-        if language is not None:
-            self.tokenizer.set_prefix_tokens(language=language, task=task, predict_timestamps=False)
-        self.prompt: list[int] = list(self.tokenizer.prefix_tokens)
+        if config.vocab_size >= MULTILINGUAL:
+            self.tokenizer.set_prefix_tokens(language=language or "en", task=task, predict_timestamps=False)
+        elif language not in (None, "en") or task != "transcribe":
+            raise UserError(
+                f"data.language: {language!r}, data.task: {task!r} cannot be set for an English-only model (allowed: 'en', 'transcribe')"
+            )
+        try:
+            self.prompt: list[int] = list(self.tokenizer.prefix_tokens)
+        except ValueError as error:
+            raise UserError(f"data.language: {language!r} is unknown to Whisper (allowed: a code such as 'en' or 'de')") from error
         self.frontend = whisper_frontend(processor, config)
         self.window_s = self.frontend.window_samples / SAMPLING_RATE
 
