@@ -306,6 +306,12 @@ def test_what_cannot_be_trained_is_refused_and_nothing_is_left(make_recipe, spee
     assert not (tmp_path / "run").exists()
 
 
+def test_sharded_training_is_refused(make_recipe, tmp_path, monkeypatch):
+    monkeypatch.setenv("ACCELERATE_USE_FSDP", "true")
+    with pytest.raises(UserError, match="FSDP cannot be used"):
+        prepare(make_recipe("ce"), tmp_path)
+
+
 @pytest.mark.parametrize("language", [None, "en"])
 def test_prompt_is_the_one_that_evaluation_decodes_with(make_recipe, tiny_teacher, tmp_path, language):
     family = prepare(make_recipe("ce", *([f"data.language={language}"] if language else [])), tmp_path).family

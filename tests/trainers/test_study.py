@@ -50,6 +50,12 @@ def test_wrong_study_is_one_line(tmp_path, text, message):
         write(tmp_path, text)
 
 
+def test_unknown_suite_is_refused_before_anything_is_trained(tmp_path):
+    study = write(tmp_path, STUDY + '[scoring]\nsuites = ["nosiy"]')
+    with pytest.raises(UserError, match="did you mean 'noisy'"):
+        plan_runs(study, tmp_path, tmp_path)
+
+
 def test_two_runs_of_one_name_are_refused(tmp_path):
     study = write(tmp_path, "name='x'\n[[arms]]\nrecipe='ce'\n[[arms]]\nrecipe='ce'\nset=['optimisation.steps=9']")
     with pytest.raises(UserError, match="'ce-s0' occur twice; give one of the arms a name"):

@@ -154,6 +154,8 @@ def make_trainer(
 ) -> DistillationTrainer:
     """Return the trainer; the effective batch is the recipe's, whatever the number of processes."""
     o, r = recipe.optimisation, recipe.runtime
+    if os.environ.get("ACCELERATE_USE_FSDP", "false").lower() == "true":
+        raise UserError("accelerate: FSDP cannot be used: each device keeps student and self-teacher whole (allowed: one device, DDP)")
     processes = int(os.environ.get("WORLD_SIZE", "1"))
     if o.batch_size % processes:
         raise UserError(f"optimisation.batch_size: {o.batch_size} cannot be shared by {processes} processes")
@@ -187,6 +189,7 @@ def make_trainer(
         adam_epsilon=o.adam_epsilon,
         max_grad_norm=o.max_grad_norm,
         bf16=bf16,
+        ddp_find_unused_parameters=recipe.family == "ctc",  # wav2vec 2.0's mask embedding may go unused
         use_cpu=not torch.cuda.is_available(),
         seed=recipe.seed,
         data_seed=recipe.seed,

@@ -9,6 +9,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field
 
 from askd_bench.errors import UserError
+from askd_bench.suites import load_suite
 from askd_trainers.recipe import Recipe, load_recipe, validated
 
 
@@ -109,8 +110,10 @@ def plan_runs(study: Study, folder: Path, output: Path) -> list[StudyRun]:
         output: runs go to `output/<arm>-s<seed>/`.
 
     Raises:
-        UserError: a recipe is wrong, or two arms have one name.
+        UserError: a recipe is wrong, two arms have one name, or a suite to score on is unknown.
     """
+    for suite in study.scoring.suites:
+        load_suite(suite)
     runs = list(_runs(study, folder, output))
     outputs = [run.output for run in runs]
     twice = next((o.name for o in outputs if outputs.count(o) > 1), None)
