@@ -64,5 +64,6 @@ def load_extras(folder: str | Path, schedule: LossSchedule, self_teacher: SelfTe
 
 
 def _is_writing(error: RuntimeError) -> bool:
-    """Tell torch's own failures to write ("PytorchStreamWriter failed writing file") from others."""
-    return not isinstance(error, torch.OutOfMemoryError) and any(words in str(error) for words in ("writing file", "No space left"))
+    """Tell torch's own failures to write ("PytorchStreamWriter failed writing file", or a check of its zip writer) from others."""
+    signs = ("writing file", "No space left", "inline_container.cc")
+    return not isinstance(error, torch.OutOfMemoryError) and any(sign in str(error) for sign in signs)
