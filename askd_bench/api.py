@@ -1,7 +1,7 @@
 """The commands as functions, with the same names and defaults; the command line only parses and prints."""
 
 from pathlib import Path
-from typing import Any, get_args
+from typing import get_args
 
 from askd_bench.errors import unknown_name
 from askd_bench.evaluation.benching import bench
@@ -16,6 +16,7 @@ from askd_bench.report.groups import By, group_tables
 from askd_bench.report.leaderboard.files import leaderboard
 from askd_bench.report.listings import LISTINGS, Records, conditions
 from askd_bench.report.page.build import report
+from askd_bench.report.scoring import score
 from askd_bench.results import Result
 from askd_bench.suites import Suite, load_suite
 from askd_bench.text import DEFAULT_NORMALISER
@@ -58,15 +59,6 @@ def validate(suite: Path) -> Suite:
         UserError: what is wrong, in one line.
     """
     return load_suite(suite)
-
-
-def score(result_dir: Path, normalizer: str = DEFAULT_NORMALISER) -> dict[str, Any]:
-    """Compute a result's summary again from its rows, store it, and return it; no model is needed.
-
-    Raises:
-        UserError: no result directory, or an unknown normaliser.
-    """
-    return Result.open(result_dir).write_summary(normalizer)
 
 
 def groups(result_dir: Path, by: By = "group", normalizer: str = DEFAULT_NORMALISER) -> dict[str, GroupTable]:

@@ -1,20 +1,15 @@
-"""The command line: parse, delegate, print. Heavy modules are imported inside the commands, so that `--help` and `list` answer at once."""
+"""The command line: gathers the commands, and tells whatever goes wrong in one line."""
 
+import io
 import os
 import sys
 import traceback
-from collections.abc import Sequence
-from enum import StrEnum
-from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
 import typer
-from rich.box import SIMPLE
-from rich.table import Table
 
+from askd_bench.commands import evaluating, reading
 from askd_bench.errors import UserError
-from askd_bench.models.names import DEFAULT_MODEL
-from askd_bench.paths import REFERENCE_RESULTS_DIR
 from askd_bench.report.terminal import console
 
 app = typer.Typer(
@@ -24,371 +19,32 @@ app = typer.Typer(
     help="Score speech recognisers, above all distilled students, for robustness and calibration.\n\n"
     "Start with:  askd-bench run --suite noisy",
 )
+for _command in (
+    evaluating.run,
+    evaluating.merge,
+    evaluating.render,
+    reading.list_,
+    reading.validate,
+    reading.score,
+    reading.groups,
+    reading.compare,
+    reading.report,
+    reading.leaderboard,
+    evaluating.verify,
+    evaluating.bench,
+):  # in the order of `--help`
+    app.command(_command.__name__.rstrip("_"))(_command)
+
 # typer carries click inside or depends on it, by version; this base class of its usage errors is there in both
 _USAGE_ERRORS: Any = next(base for base in typer.BadParameter.__mro__ if base.__name__ == "UsageError")
-out = console()
-err = console(stderr=True)
-
-
-class By(StrEnum):
-    """What `groups` can go by."""
-
-    group = "group"
-    speaker = "speaker"
-
-
-class Listed(StrEnum):
-    """What `list` can list."""
-
-    suites = "suites"
-    conditions = "conditions"
-    corpora = "corpora"
-    models = "models"
-    metrics = "metrics"
-
-
-@app.command()
-def run(
-    suite: Annotated[str, typer.Option(help="Name of a bundled suite (see `list suites`) or a TOML file.")] = "noisy",
-    model: Annotated[
-        list[str],
-        typer.Option(
-            help="Bundled checkpoint, folder, Hub id (owner/name[@revision]), ctranslate2:FOLDER, onnx:FOLDER, http://SERVER, "
-            "python:module:factory or transcripts:FILE.jsonl; may be repeated, and then each clip is rendered once for all."
-        ),
-    ] = [DEFAULT_MODEL],  # noqa: B006  # typer reads it and copies
-    corpus: Annotated[
-        list[str] | None,
-        typer.Option(help="Name, manifest.jsonl, folder, or hub:ID[@revision][:config][:split]; may be repeated. [default: the suite's]"),
-    ] = None,
-    output: Annotated[Path, typer.Option(help="Where results go: <output>/<model>/<suite>-v<version>/<corpus>/.")] = Path("results"),
-    conditions: Annotated[
-        list[str] | None, typer.Option(help="Ids, globs (babble-*) or sub-grids (@srb); may be repeated. [default: the suite's short grid]")
-    ] = None,
-    full: Annotated[bool, typer.Option("--full", help="Every condition, every utterance.")] = False,
-    limit: Annotated[
-        int | None, typer.Option(help="Utterances per corpus, a seeded sample over speakers; 0 for all. [default: the suite's]")
-    ] = None,
-    split: Annotated[str, typer.Option(help="test: what is reported; dev: for choosing settings.")] = "test",
-    noise_dir: Annotated[Path | None, typer.Option(help="Your own noise recordings, for conditions that use a folder.")] = None,
-    dtype: Annotated[str, typer.Option(help="auto (says what it chose and why), float32, bfloat16 or float16.")] = "auto",
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:N or mps.")] = "auto",
-    threads: Annotated[int | None, typer.Option(help="CPU threads of the model. [default: all cores]")] = None,
-    language: Annotated[str, typer.Option(help="Spoken language, for multilingual models.")] = "en",
-    task: Annotated[str, typer.Option(help="transcribe or translate.")] = "transcribe",
-    num_beams: Annotated[int, typer.Option(help="1 is greedy, with confidences; more beams give text alone.")] = 1,
-    trust_remote_code: Annotated[
-        bool, typer.Option("--trust-remote-code", help="Run code that comes with the model; a Hub id then needs @COMMIT.")
-    ] = False,
-    batch_size: Annotated[int, typer.Option(help="Clips decoded together; halved where they are too many for memory.")] = 16,
-    workers: Annotated[int | None, typer.Option(help="Processes that render audio; 0 for none. [default: one per four cores]")] = None,
-    shard: Annotated[str | None, typer.Option(help="i/n, e.g. 3/8: only that part of the work; `merge` joins all parts.")] = None,
-    executor: Annotated[str, typer.Option(help="local, or ray: an actor for each --threads cores of a Ray cluster.")] = "local",
-    address: Annotated[str | None, typer.Option(help="The Ray cluster's, e.g. auto. [default: one is started on this machine]")] = None,
-    normalizer: Annotated[str, typer.Option(help="Text normaliser of the summary.")] = "whisper-english",
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Discard another run's results that are in the way.")] = False,
-    profile: Annotated[bool, typer.Option("--profile", help="Show where the time went: the models' own passes, and the rest.")] = False,
-) -> None:
-    """Score models under a suite's conditions and print the tables. Interrupted? The same command goes on where it stopped."""
-    from askd_bench.evaluation.profile import Profile
-    from askd_bench.evaluation.run import run as evaluate  # torch is slow to import
-    from askd_bench.report.progress_bar import ProgressBar
-
-    spent = Profile()
-    with ProgressBar(err) as progress:
-        results = evaluate(
-            suite,
-            model,
-            corpus=corpus,
-            output=output,
-            conditions=conditions,
-            full=full,
-            limit=limit,
-            split=split,  # type: ignore[arg-type]  # checked by run
-            noise_dir=noise_dir,
-            dtype=dtype,
-            device=device,
-            threads=threads,
-            language=language,
-            task=task,
-            num_beams=num_beams,
-            trust_remote_code=trust_remote_code,
-            batch_size=batch_size,
-            workers=workers,
-            shard=shard,
-            executor=executor,
-            address=address,
-            normalizer=normalizer,
-            overwrite=overwrite,
-            progress=progress,
-            profile=spent,
-        )
-    if shard is None:
-        _print_results([result.path for result in results], suite)
-    else:
-        paths = ", ".join(str(result.path) for result in results)
-        out.print(
-            f"Shard {shard} is done: {paths}. When all are: askd-bench merge {output} --output {output}",
-            soft_wrap=True,
-            markup=False,
-            highlight=False,
-        )
-    if profile:
-        from askd_bench.report.profiling import profile_line
-
-        out.print(profile_line(spent.seconds, spent.overhead), highlight=False)
-
-
-@app.command()
-def merge(
-    shards: Annotated[list[Path], typer.Argument(help="Folders; every shard in them or below is taken.")],
-    output: Annotated[Path, typer.Option(help="Where results go, as for run; it may hold the shards.")] = Path("results"),
-    normalizer: Annotated[str, typer.Option(help="Text normaliser of the summary.")] = "whisper-english",
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Discard results that are in the way.")] = False,
-) -> None:
-    """Join what `run --shard 1/n` to `--shard n/n` left into the results of whole runs, and print the tables."""
-    from askd_bench.evaluation.merging import merge as join
-
-    _print_results([result.path for result in join(shards, output=output, normalizer=normalizer, overwrite=overwrite)])
-
-
-@app.command()
-def render(
-    suite: Annotated[str, typer.Option(help="Name of a bundled suite or a TOML file.")] = "noisy",
-    out_: Annotated[Path | None, typer.Option("--out", help="A new or empty folder for the audio and its manifest.")] = None,
-    corpus: Annotated[list[str] | None, typer.Option(help="As for run; may be repeated. [default: the suite's]")] = None,
-    conditions: Annotated[list[str] | None, typer.Option(help="As for run; may be repeated. [default: the suite's short grid]")] = None,
-    full: Annotated[bool, typer.Option("--full", help="Every condition, every utterance.")] = False,
-    limit: Annotated[int | None, typer.Option(help="As for run. [default: the suite's]")] = None,
-    split: Annotated[str, typer.Option(help="test or dev.")] = "test",
-    noise_dir: Annotated[Path | None, typer.Option(help="Your own noise recordings.")] = None,
-    workers: Annotated[int | None, typer.Option(help="Processes; 0 for none. [default: one per four cores]")] = None,
-    check: Annotated[
-        Path | None, typer.Option(help="A manifest of an earlier render: render again, write nothing, report differences.")
-    ] = None,
-) -> None:
-    """Write the exact audio a model would hear (FLAC, int16) with hashes and realised parameters, to score systems elsewhere."""
-    from askd_bench.evaluation import rendering
-
-    if check is not None:
-        differences = rendering.check(check, noise_dir=noise_dir, workers=workers)
-        for difference in differences:
-            out.print(difference, highlight=False, soft_wrap=True)
-        out.print(f"{check}: {len(differences)} differences" if differences else f"{check}: every hash is the same")
-        raise typer.Exit(1 if differences else 0)
-    if out_ is None:
-        raise UserError("out: is missing (allowed: --out FOLDER, or --check MANIFEST)")
-    from askd_bench.report.progress_bar import ProgressBar
-
-    with ProgressBar(err) as progress:
-        manifest = rendering.render(
-            suite,
-            out=out_,
-            corpus=corpus,
-            conditions=conditions,
-            full=full,
-            limit=limit,
-            split=split,  # type: ignore[arg-type]  # checked by render
-            noise_dir=noise_dir,
-            workers=workers,
-            progress=progress,
-        )
-    out.print(f"{manifest}: written", highlight=False)
-
-
-@app.command("list")
-def list_(
-    what: Annotated[Listed, typer.Argument(help="What to list.")],
-    suite: Annotated[str, typer.Option(help="Whose conditions.")] = "noisy",
-) -> None:
-    """List suites, a suite's conditions, corpora, models or metrics."""
-    from askd_bench.report.listings import LISTINGS, conditions
-
-    records = conditions(suite) if what is Listed.conditions else LISTINGS[what.value]()
-    table = Table(box=SIMPLE, pad_edge=False)
-    for position, column in enumerate(records[0]):
-        table.add_column(column, no_wrap=position == 0, overflow="fold")
-    for record in records:
-        table.add_row(*record.values())
-    out.print(table)
-
-
-@app.command()
-def validate(suite: Annotated[Path, typer.Argument(help="A suite file.")]) -> None:
-    """Check a suite file: every key, value and condition; say what is wrong in one line."""
-    from askd_bench.suites import load_suite
-
-    loaded = load_suite(suite)
-    out.print(
-        f"{suite}: valid. {loaded.label}, {len(loaded.conditions)} conditions ({len(loaded.select())} in the default grid), "
-        f"fingerprint {loaded.fingerprint[:16]}",
-        highlight=False,
-    )
-
-
-@app.command()
-def score(
-    result_dir: Annotated[Path, typer.Argument(help="A result directory of `run`.")],
-    normalizer: Annotated[str, typer.Option(help="Text normaliser, or all.")] = "whisper-english",
-) -> None:
-    """Compute the summary again from the rows, without a model, and print the table."""
-    from askd_bench.report.scoring import score_table
-
-    out.print(score_table(result_dir, normalizer))
-
-
-@app.command()
-def groups(
-    result_dir: Annotated[Path, typer.Argument(help="A result directory of `run`.")],
-    by: Annotated[By, typer.Option(help="The corpus' groups (e.g. accents), or its speakers.")] = By.group,
-    normalizer: Annotated[str, typer.Option(help="Text normaliser.")] = "whisper-english",
-) -> None:
-    """Show error rates by group of speakers: worst group, spread and log-ratio, with intervals, condition by condition."""
-    from askd_bench.report.groups import groups_view
-    from askd_bench.results import Result
-
-    out.print(groups_view(Result.open(result_dir), normalizer, by.value))
-
-
-@app.command()
-def compare(
-    student: Annotated[Path, typer.Argument(help="A student's result directory.")],
-    teacher: Annotated[Path, typer.Argument(help="Its teacher's, on the same suite and corpus.")],
-    control: Annotated[Path | None, typer.Option(help="Of a student trained on the truth alone, without the teacher.")] = None,
-    normalizer: Annotated[str, typer.Option(help="Text normaliser.")] = "whisper-english",
-) -> None:
-    """Compare a student with its teacher: errors with paired tests, inherited errors, blind spots handed down, mended and new."""
-    from askd_bench.report import comparing
-
-    out.print(comparing.comparison_view(comparing.compare(student, teacher, control=control, normalizer=normalizer)))
-
-
-@app.command()
-def report(
-    result_dirs: Annotated[list[Path], typer.Argument(metavar="RESULT_DIR...", help="Result directories of `run`, one or several.")],
-    out_: Annotated[Path, typer.Option("--out", help="The page.")] = Path("report.html"),
-    figures: Annotated[Path | None, typer.Option(help="A folder for the page's figures as SVG and PNG.")] = None,
-    teacher: Annotated[str | None, typer.Option(help="Name of a model among the results: the others are compared with it.")] = None,
-    control: Annotated[str | None, typer.Option(help="Name of a student trained on the truth alone, without the teacher.")] = None,
-    gallery: Annotated[int, typer.Option(help="Utterances a section to listen to, with what each model wrote; 0 for none.")] = 6,
-    seed: Annotated[int, typer.Option(help="Of the choice of these utterances.")] = 0,
-    suite: Annotated[list[Path] | None, typer.Option(help="File of a suite of your own that was run; may be repeated.")] = None,
-    noise_dir: Annotated[Path | None, typer.Option(help="Your own noise recordings, where the run had some.")] = None,
-    normalizer: Annotated[str, typer.Option(help="Text normaliser.")] = "whisper-english",
-) -> None:
-    """Write one HTML page that needs nothing else: tables, figures, and a gallery to listen to, models side by side."""
-    from askd_bench.report.page.build import report as build
-
-    done = build(
-        result_dirs,
-        out=out_,
-        figures=figures,
-        teacher=teacher,
-        control=control,
-        gallery=gallery,
-        seed=seed,
-        suite=suite,
-        noise_dir=noise_dir,
-        normalizer=normalizer,
-    )
-    for warning in done.warnings:
-        err.print(f"warning: {warning}", style="yellow", highlight=False, markup=False, soft_wrap=True)
-    drawn = f"; {len(done.figures)} files of figures in {figures}" if figures is not None else ""
-    out.print(f"{done.page}: written, {done.page.stat().st_size / 1e6:.1f} MB{drawn}", highlight=False, markup=False, soft_wrap=True)
-
-
-@app.command()
-def leaderboard(
-    results: Annotated[
-        Path, typer.Option(help="A folder of <model>/<suite>-v<version>/<corpus>/.", show_default="the packaged results")
-    ] = REFERENCE_RESULTS_DIR,
-    check: Annotated[bool, typer.Option("--check", help="Write nothing; name the files that are not what the rows say, and how.")] = False,
-    comment_for: Annotated[
-        list[Path] | None, typer.Option(help="Write nothing; print Markdown on where this new result stands; may be repeated.")
-    ] = None,
-) -> None:
-    """Write LEADERBOARD.md, leaderboard.csv, leaderboard.tex and index.html from the rows of all results of a folder."""
-    from askd_bench.report.leaderboard import files, submission
-
-    if check and comment_for:
-        raise UserError("check: cannot be combined with comment_for (allowed: one of the two)")
-    if comment_for:
-        typer.echo(submission.comment(comment_for, results))
-        return
-    if check:
-        differing = files.check(results)
-        for one in differing or [f"{results}: every file is what the rows say"]:
-            out.print(one, markup=False, highlight=False, soft_wrap=True)
-        raise typer.Exit(1 if differing else 0)
-    out.print(f"{', '.join(map(str, files.leaderboard(results)))}: written", markup=False, highlight=False, soft_wrap=True)
-
-
-@app.command()
-def verify(
-    result_dirs: Annotated[list[Path] | None, typer.Argument(metavar="[RESULT_DIR...]", help="[default: all packaged results]")] = None,
-    sample: Annotated[int, typer.Option(help="Clips of each to render again and compare; 0 for none.")] = 3,
-    noise_dir: Annotated[Path | None, typer.Option(help="Your own noise recordings, where the run had some.")] = None,
-    workers: Annotated[int | None, typer.Option(help="Processes; 0 for none. [default: one per core]")] = None,
-) -> None:
-    """Check results: every row, the signature, the plan, the summary computed again, and a sample of the audio rendered again."""
-    from askd_bench.evaluation.verify import verify as verdicts
-
-    wrong = 0
-    for verdict in verdicts(result_dirs or None, sample=sample, noise_dir=noise_dir, workers=workers):
-        wrong += bool(verdict.problems)
-        out.print(str(verdict), markup=False, highlight=False, soft_wrap=True)
-    raise typer.Exit(1 if wrong else 0)
-
-
-@app.command()
-def bench(
-    model: Annotated[str, typer.Option(help="As for run.")] = DEFAULT_MODEL,
-    corpus: Annotated[str, typer.Option(help="Where the clips come from, as for run.")] = "prompts",
-    clips: Annotated[int, typer.Option(help="How many, a seeded sample.")] = 32,
-    batch_sizes: Annotated[list[int], typer.Option(help="Clips decoded together; may be repeated.")] = [1, 4, 16],  # noqa: B006
-    rounds: Annotated[int, typer.Option(help="How often all clips are decoded.")] = 3,
-    warmup: Annotated[int, typer.Option(help="Batches decoded beforehand and not counted.")] = 2,
-    dtype: Annotated[str, typer.Option(help="As for run.")] = "auto",
-    device: Annotated[str, typer.Option(help="As for run.")] = "auto",
-    threads: Annotated[int | None, typer.Option(help="CPU threads of the model. [default: all cores]")] = None,
-    language: Annotated[str, typer.Option(help="As for run.")] = "en",
-    task: Annotated[str, typer.Option(help="As for run.")] = "transcribe",
-    num_beams: Annotated[int, typer.Option(help="As for run.")] = 1,
-    trust_remote_code: Annotated[bool, typer.Option("--trust-remote-code", help="As for run.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print everything measured as JSON.")] = False,
-) -> None:
-    """Measure latency and throughput of a model by batch size, without scoring: warm-up, repeated rounds, percentiles, memory."""
-    from askd_bench.evaluation.benching import bench as measure  # torch is slow to import
-    from askd_bench.report.benching import bench_json, bench_table
-    from askd_bench.report.progress_bar import ProgressBar
-
-    with ProgressBar(err) as progress:
-        measured = measure(
-            model,
-            corpus=corpus,
-            clips=clips,
-            batch_sizes=batch_sizes,
-            rounds=rounds,
-            warmup=warmup,
-            dtype=dtype,
-            device=device,
-            threads=threads,
-            language=language,
-            task=task,
-            num_beams=num_beams,
-            trust_remote_code=trust_remote_code,
-            progress=progress,
-        )
-    if as_json:
-        out.print(bench_json(measured), highlight=False, soft_wrap=True)
-    else:
-        out.print(bench_table(measured))
 
 
 def main() -> None:
     """Run the command line; bad input is one line on standard error and exit code 2 (with ASKD_BENCH_TRACEBACK set, below its cause)."""
     # Rendering shares the cores with the model: threads that spin while they wait for work would take them from it.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    if isinstance(sys.stdout, io.TextIOWrapper):  # a character that the terminal lacks is no reason to stop
+        sys.stdout.reconfigure(errors="backslashreplace")
     try:
         sys.exit(app(standalone_mode=False))
     except UserError as error:
@@ -405,20 +61,5 @@ def main() -> None:
 
 
 def _fail(message: str, code: int) -> None:
-    err.print(f"error: {' '.join(message.split())}", style="red", highlight=False, markup=False, soft_wrap=True)
+    console(stderr=True).print(f"error: {' '.join(message.split())}", style="red", highlight=False, markup=False, soft_wrap=True)
     sys.exit(code)
-
-
-def _print_results(paths: Sequence[Path], suite: str | None = None) -> None:
-    from askd_bench.report.console import LEGEND, headline
-    from askd_bench.report.groups import groups_view
-    from askd_bench.results import Result
-    from askd_bench.suites import load_suite
-
-    by_group = suite is not None and load_suite(suite).by_group
-    for path in paths:
-        out.print(headline(Result.open(path)))
-        if by_group:
-            out.print(groups_view(Result.open(path)))
-    out.print(LEGEND, style="dim")
-    out.print(f"Rows, signature and summary: {', '.join(map(str, paths))}", style="dim", soft_wrap=True, markup=False)

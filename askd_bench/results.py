@@ -25,7 +25,11 @@ ROWS_FILE = "utterances.jsonl"
 SIGNATURE_FILE = "signature.json"
 SUMMARY_FILE = "summary.json"
 _DIGITS = 5
+_ESCAPED = "backslashreplace"  # writes half a surrogate pair (of a file name that is not UTF-8, a server's error) as JSON does
 _ROW_FIELDS = tuple(field.name for field in fields(Row))
+
+PLANNED_ROWS = "planned_rows"
+"""What a signature calls the number of rows of the whole run. It follows from the rest and is not compared: old signatures lack it."""
 
 Key = tuple[str, str]
 """(condition, utterance): what a row is of."""
@@ -34,6 +38,8 @@ Key = tuple[str, str]
 def row_to_json(row: Row) -> str:
     """Return a row as one line of JSON: keys in the order of `Row`, floats rounded to 5 digits, words as [text, confidence] pairs.
 
+    Half a surrogate pair, which UTF-8 cannot hold, is written as JSON's escape of it, and so reads back.
+
     >>> row = Row(condition="clean", utterance="u1", reference="yes", hypothesis="Yes.", duration_s=1.0)
     >>> row_to_json(row)[:80]
     '{"condition":"clean","utterance":"u1","reference":"yes","hypothesis":"Yes.","dur'
@@ -41,7 +47,8 @@ def row_to_json(row: Row) -> str:
     record = {name: getattr(row, name) for name in _ROW_FIELDS}
     record["words"] = [[word.text, word.confidence] for word in row.words]
     record["tempered_logprobs"] = {str(temperature): values for temperature, values in row.tempered_logprobs.items()}
-    return json.dumps(_rounded(record), ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+    line = json.dumps(_rounded(record), ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+    return line.encode("utf-8", _ESCAPED).decode()
 
 
 def row_from_json(line: str | bytes) -> Row:
@@ -124,6 +131,12 @@ class Result:
         """Yield the rows, streaming."""
         return map(row_from_json, self.lines())
 
+    def rows_left(self) -> tuple[int, int] | None:
+        """Return how many rows an unfinished run has and how many it planned; None where all are there, or the signature does not say."""
+        planned: int | None = self.signature().get(PLANNED_ROWS)
+        there = 0 if planned is None else sum(1 for _ in self.lines())
+        return None if planned is None or there >= planned else (there, planned)
+
     def summarise(self, rows: Iterable[Row] | None = None, *, normalizer: str = DEFAULT_NORMALISER) -> dict[str, Any]:
         """Return the summary of the rows, or of those given, which are a part of them; nothing is stored."""
         signature = self.signature()
@@ -193,7 +206,7 @@ class RowStore:
                 return
             if overwrite:
                 return
-            different = differences(read_json(existing), signature)
+            different = differences({**read_json(existing), PLANNED_ROWS: None}, {**signature, PLANNED_ROWS: None})
         except OSError as error:
             raise _unwritable(path, error) from None
         if different:
@@ -292,7 +305,7 @@ def discard(path: Path) -> None:
 def write_json(path: Path, content: Mapping[str, Any]) -> None:
     """Write JSON whole or not at all."""
     temporary = path.with_name(f"{path.name}.tmp")
-    temporary.write_text(json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False) + "\n", encoding="utf-8")
+    temporary.write_text(json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False) + "\n", encoding="utf-8", errors=_ESCAPED)
     os.replace(temporary, path)
 
 

@@ -38,11 +38,25 @@ for line in sys.stdin:
 """
 
 
+TORCH = {"torch", "transformers"}
+SLOW = TORCH | {"scipy.signal", "scipy.fft", "scipy.ndimage", "scipy.stats", "av", "pandas", "matplotlib", "datasets", "pyroomacoustics"}
+
+
 @dataclass(frozen=True)
 class Finished:
     code: int
     out: str
     err: str
+
+
+@dataclass(frozen=True)
+class RealRun:
+    """A run of the bundled checkpoint: where, how, what it printed, and the result directory."""
+
+    folder: Path
+    arguments: list[str]
+    done: Finished
+    result: Path
 
 
 class CommandLine:
@@ -80,3 +94,28 @@ class CommandLine:
         self._server.stdin.flush()
         code = int(self._server.stdout.readline())
         return Finished(code, out.read_text(encoding="utf-8"), err.read_text(encoding="utf-8"))
+
+
+def check_refused(done: Finished, *said: str) -> None:
+    assert done.code == 2, done
+    assert done.err.count("\n") == 1, done.err
+    assert done.err.startswith("error: ")
+    assert "Traceback" not in done.err
+    for words in said:
+        assert words in done.err, done.err
+
+
+def everything(folder: Path) -> dict[Path, bytes | None]:
+    return {path: path.read_bytes() if path.is_file() else None for path in folder.rglob("*")}
+
+
+def without(modules: set[str], *arguments: object, cwd: Path, **more: str) -> subprocess.CompletedProcess[str]:
+    """Run a command in an interpreter of its own, which says at the end which of the modules were loaded."""
+    script = (
+        "import sys; sys.argv = ['askd-bench', *sys.argv[1:]]\n"
+        "from askd_bench.cli import main\n"
+        "try: main()\n"
+        f"finally: print('LOADED', sorted({modules} & set(sys.modules)))"
+    )
+    environment = {**os.environ, "COLUMNS": "220", **more}
+    return subprocess.run([sys.executable, "-c", script, *map(str, arguments)], cwd=cwd, capture_output=True, text=True, env=environment)

@@ -1,15 +1,32 @@
-"""What the whole core shares: short real speech, and `run` with a stub in place of the recogniser."""
+"""What the whole core shares: the command, short real speech, and `run` with a stub in place of the recogniser."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from command_line import CommandLine, RealRun
 from speech_files import write_manifest
 
 os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # threads that spin take the cores from the other tests
+
+
+@pytest.fixture(scope="session")
+def askd_bench(tmp_path_factory: pytest.TempPathFactory) -> Iterator[CommandLine]:
+    """The command, in processes of its own."""
+    with CommandLine(tmp_path_factory.mktemp("streams")) as command:
+        yield command
+
+
+@pytest.fixture(scope="session")
+def real_run(askd_bench: CommandLine, tmp_path_factory: pytest.TempPathFactory) -> RealRun:
+    """The bundled checkpoint on two lines of a book, clean and in noise."""
+    folder = tmp_path_factory.mktemp("real")
+    arguments = ["run", "--corpus", "books", "--limit", "2", "--conditions", "white-0dB", "--workers", "0", "--threads", "1"]
+    result = Path(folder, "results", "whisper-tiny.en", "noisy-v1", "books")
+    return RealRun(folder, arguments, askd_bench(*arguments, cwd=folder), result)
 
 
 @pytest.fixture(scope="session")

@@ -9,21 +9,22 @@ import pytest
 import typer
 
 from askd_bench import api, cli
+from askd_bench.commands import evaluating, reading
 from askd_bench.errors import UserError
 
 COMMANDS = {
-    "run": cli.run,
-    "list_": cli.list_,
-    "validate": cli.validate,
-    "score": cli.score,
-    "compare": cli.compare,
-    "groups": cli.groups,
-    "render": cli.render,
-    "merge": cli.merge,
-    "report": cli.report,
-    "leaderboard": cli.leaderboard,
-    "verify": cli.verify,
-    "bench": cli.bench,
+    "run": evaluating.run,
+    "list_": reading.list_,
+    "validate": reading.validate,
+    "score": reading.score,
+    "compare": reading.compare,
+    "groups": reading.groups,
+    "render": evaluating.render,
+    "merge": evaluating.merge,
+    "report": reading.report,
+    "leaderboard": reading.leaderboard,
+    "verify": evaluating.verify,
+    "bench": evaluating.bench,
 }
 NOT_ON_THE_COMMAND_LINE = {"progress", "profile"}
 NOT_IN_THE_FUNCTION = {

@@ -63,6 +63,30 @@ def test_a_row_is_one_line_that_reads_back_and_writes_the_same(row: Row) -> None
     assert [word.text for word in back.words] == [word.text for word in row.words]
 
 
+def test_half_a_surrogate_pair_is_stored_and_read_back(tmp_path: Path) -> None:
+    """Of a server's error or a file name that is not UTF-8; the rows around it must not be lost to it."""
+    signature = SIGNATURE | {"model": {"id": "m", "source": "transcripts:\udcff.jsonl"}}
+    odd = Row(
+        condition="clean",
+        utterance="u\ud800",
+        reference="a \udfff",
+        hypothesis="\ud800 b",
+        duration_s=1.0,
+        words=(Word("\ud800", None), Word("b", None)),
+        realised={"noise_file": "\udcff.wav"},
+        error="\ud800",
+    )
+    store = RowStore(tmp_path / "r", signature)
+    store.prepare()
+    with store:
+        store.append([odd, *BATCHES[0]])
+    result = Result.open(tmp_path / "r")
+    assert list(result.rows()) == [odd, *BATCHES[0]]
+    assert result.signature() == signature
+    assert [(row_to_json(row) + "\n").encode() for row in result.rows()] == list(result.lines())
+    result.write_summary()
+
+
 def test_what_is_no_number_is_never_written() -> None:
     row = Row(condition="c", utterance="u", reference="r", hypothesis="h", duration_s=1.0, token_logprobs=(float("nan"),))
     with pytest.raises(ValueError, match="not JSON compliant"):
@@ -137,6 +161,18 @@ def test_another_signature_is_refused_naming_what_differs(tmp_path: Path) -> Non
         RowStore(tmp_path / "r", other)
     RowStore(tmp_path / "r", other, overwrite=True).prepare()
     assert sorted(path.name for path in (tmp_path / "r").iterdir()) == [SIGNATURE_FILE]
+
+
+def test_rows_left_are_told_where_the_plan_was_written_down(tmp_path: Path) -> None:
+    whole = store_all(tmp_path / "r")
+    result = Result.open(tmp_path / "r")
+    assert result.rows_left() is None, "a run that did not write down how many rows it planned"
+    with RowStore(tmp_path / "r", SIGNATURE | {"planned_rows": 9}) as store:  # the same run, continued by a version that does
+        store.prepare()
+    assert result.rows_left() is None
+    (tmp_path / "r" / ROWS_FILE).write_bytes(b"".join(whole.splitlines(keepends=True)[:3]))
+    assert result.rows_left() == (3, 9)
+    RowStore(tmp_path / "r", SIGNATURE)
 
 
 def test_looking_writes_nothing(tmp_path: Path) -> None:

@@ -21,14 +21,32 @@ class Listener:
     done: int = 0
 
 
-def hear(plan: Plan, listeners: Sequence[Listener], panel: Panel, executor: Executor, *, progress: Progress, profile: Profile) -> None:
+@dataclass(frozen=True, slots=True)
+class Size:
+    """Of a plan: utterances under each condition, and those for fitting."""
+
+    utterances: int
+    fitting: int
+
+    @classmethod
+    def of(cls, plan: Plan) -> "Size":
+        """Count, which may take a pass over the corpus."""
+        return cls(count(plan.reported), count(plan.fitting) if plan.fitting else 0)
+
+    def rows(self, plan: Plan) -> int:
+        """Return how many rows the whole plan comes to, whatever part of it this is."""
+        return self.utterances * len(plan.conditions) + self.fitting
+
+
+def hear(
+    plan: Plan, size: Size, listeners: Sequence[Listener], panel: Panel, executor: Executor, *, progress: Progress, profile: Profile
+) -> None:
     """Do what is left of a plan, for the members of a panel, and store their rows batch by batch.
 
     Listeners, in the order of the panel, may stand at different batches, each after its own interruption.
     """
-    fitting = count(plan.fitting) if plan.fitting else 0
     part = plan.part.utterances if plan.part else None
-    progress.start(plan.reported.name, [c.id for c in plan.conditions], count(plan.reported), fitting, part=part)
+    progress.start(plan.reported.name, [c.id for c in plan.conditions], size.utterances, size.fitting, part=part)
     for listener in listeners:
         listener.done = listener.store.keep_whole_batches(batch.keys for batch in plan)
     first = min(listener.done for listener in listeners)

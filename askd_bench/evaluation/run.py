@@ -9,7 +9,7 @@ from typing import Any
 
 from askd_bench.corpora import SEED_RULE as SELECT_RULE
 from askd_bench.errors import UserError, unknown_name
-from askd_bench.evaluation.hearing import Listener, hear
+from askd_bench.evaluation.hearing import Listener, Size, hear
 from askd_bench.evaluation.inputs import Inputs, folder_fingerprint, resolve_inputs
 from askd_bench.evaluation.local_executor import Local
 from askd_bench.evaluation.panel import Described, Executor, Panel
@@ -22,7 +22,7 @@ from askd_bench.evaluation.versions import versions
 from askd_bench.evaluation.workers import Preparer, default_workers
 from askd_bench.models.load import load_transcriber
 from askd_bench.models.names import DEFAULT_MODEL
-from askd_bench.results import SCHEMA_VERSION, Result, RowStore, signature_of
+from askd_bench.results import PLANNED_ROWS, SCHEMA_VERSION, Result, RowStore, signature_of
 from askd_bench.text import DEFAULT_NORMALISER, normaliser
 from askd_bench.types import Split
 
@@ -122,9 +122,9 @@ def run(
             else:
                 transcribers = [load_transcriber(one, say=say, **options) for one in models]
                 processes = default_workers() if workers is None else workers
-                engine = Local(transcribers, workers=processes, say=say, profile=profile)
+                engine = stack.enter_context(Local(transcribers, workers=processes, say=say, profile=profile))
             _refuse_namesakes(models, engine.models)
-        passes: list[tuple[Plan, list[Listener], Panel]] = []
+        passes: list[tuple[Plan, Size, list[Listener], Panel]] = []
         for selected in inputs.corpora:
             for window_s in dict.fromkeys(one.window_s for one in engine.models):
                 alike = [number for number, one in enumerate(engine.models) if one.window_s == window_s]
@@ -138,15 +138,16 @@ def run(
                 )
                 if part is not None:
                     plan = part.of(plan)
-                listeners = [_listener(inputs, plan, engine.models[one], Path(output), part, overwrite=overwrite) for one in alike]
-                passes.append((plan, listeners, _panel(inputs, alike, engine.models)))
-        for _, listeners, _ in passes:  # all were found free before the first is touched
+                size = Size.of(plan)
+                listeners = [_listener(inputs, plan, size, engine.models[one], Path(output), part, overwrite=overwrite) for one in alike]
+                passes.append((plan, size, listeners, _panel(inputs, alike, engine.models)))
+        for _, _, listeners, _ in passes:  # all were found free before the first is touched
             for listener in listeners:
                 listener.store.prepare()
                 stack.enter_context(listener.store)
         say.release()
-        for plan, listeners, panel in passes:
-            hear(plan, listeners, panel, engine, progress=progress, profile=profile)
+        for plan, size, listeners, panel in passes:
+            hear(plan, size, listeners, panel, engine, progress=progress, profile=profile)
             for listener in listeners:
                 listener.store.close()
                 result, peak = Result(listener.store.path), engine.peak_memory_bytes()
@@ -175,8 +176,8 @@ def _on_ray(models: Sequence[str], options: dict[str, Any], **how: Any) -> Abstr
     return OnRay(load_transcriber, models, options, **how)
 
 
-def _listener(inputs: Inputs, plan: Plan, model: Described, output: Path, shard: Shard | None, *, overwrite: bool) -> Listener:
-    signature = _signature(inputs, plan, model) | ({} if shard is None else {"shard": shard.record(plan)})
+def _listener(inputs: Inputs, plan: Plan, size: Size, model: Described, output: Path, shard: Shard | None, *, overwrite: bool) -> Listener:
+    signature = _signature(inputs, plan, size, model) | ({} if shard is None else {"shard": shard.record(plan)})
     folder = Path(plan.reported.name) if shard is None else shard.folder(plan.reported.name)
     return Listener(model, RowStore(output / model.card.id / inputs.suite.label / folder, signature, overwrite=overwrite))
 
@@ -195,7 +196,7 @@ def _panel(inputs: Inputs, numbers: Sequence[int], models: Sequence[Described]) 
     return Panel(models=numbers, frontends=[list(frontends).index(key) for key in pickled], preparer=preparer)
 
 
-def _signature(inputs: Inputs, plan: Plan, model: Described) -> dict[str, Any]:
+def _signature(inputs: Inputs, plan: Plan, size: Size, model: Described) -> dict[str, Any]:
     suite, noise_dir = inputs.suite, inputs.noise_dir
     return {
         "schema_version": SCHEMA_VERSION,
@@ -213,6 +214,7 @@ def _signature(inputs: Inputs, plan: Plan, model: Described) -> dict[str, Any]:
         },
         "model": signature_of(model.card),
         "batch_size": plan.batch_size,
+        PLANNED_ROWS: size.rows(plan),
         "rules": {"seed": SEED_RULE, "select": SELECT_RULE},
         "talkers": {"name": inputs.talkers.name, "fingerprint": inputs.talkers.fingerprint()},
         "noise_dir": {"name": noise_dir.name, "fingerprint": folder_fingerprint(noise_dir)} if noise_dir else None,

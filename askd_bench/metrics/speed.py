@@ -2,8 +2,9 @@
 
 Conventions:
     - RTFx = seconds of audio per second of decoding, summed over utterances before dividing (higher is faster).
-    - A run that was resumed or cached has utterances without timing (`decode_s` None): then there is no RTFx at all, since the rest is no
-      fair sample of it (first batches carry the warm-up).
+    - A run that was resumed, given transcripts or limited in its requests has utterances without timing (`decode_s` None), and so have rows
+      whose timings were taken out, as of a busy machine. Then there is no RTFx at all: the rest is no fair sample (first batches carry the
+      warm-up).
     - Latency is only meant at batch 1: percentiles over utterances with linear interpolation (numpy's default).
     - A figure is nothing without its circumstances: device, dtype, threads and batch are to be shown beside it.
 """
@@ -17,6 +18,9 @@ from askd_bench.errors import UserError
 from askd_bench.metrics.bootstrap import Array, Sums, ratio
 from askd_bench.metrics.metric import Metric, Statistics
 from askd_bench.metrics.scored import Scored
+
+_UNTIMED = "no timings: a resumed run, given transcripts, limited requests, or timings taken out on purpose"
+_PARTLY_TIMED = "timings are missing for part of the utterances: a resumed run"
 
 
 def statistics(scored: Scored) -> Statistics:
@@ -46,8 +50,8 @@ METRICS = (
         formula=_rtfx,
         needs=(
             ("done", 1, "no utterance has a hypothesis"),
-            ("timed", 1, "no timings: resumed, cached or given transcripts"),
-            ("all_timed", 1, "timings are missing for part of the utterances: resumed or cached run"),
+            ("timed", 1, _UNTIMED),
+            ("all_timed", 1, _PARTLY_TIMED),
             ("decode_s", 1e-12, "decoding took no measurable time"),
         ),
     ),
@@ -72,7 +76,7 @@ def latency_at_batch_1(scored: Scored) -> dict[str, float | int | str | None]:
     elif (scored.batch[done] != 1).any():
         reason = "latency is meant at batch 1; run with batch size 1"
     elif not np.all(scored.decode_s[done] > 0):
-        reason = "timings are missing: resumed or cached run"
+        reason = _PARTLY_TIMED if np.isfinite(scored.decode_s[done]).any() else _UNTIMED
     if reason:
         return {"p50_s": None, "p95_s": None, "n": int(done.sum()), "reason": reason}
     measured = latency(scored.decode_s[done].tolist())

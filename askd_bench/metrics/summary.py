@@ -11,7 +11,7 @@ from askd_bench.errors import UserError
 from askd_bench.metrics import calibration, hallucination, robustness, selective, speed, word_errors
 from askd_bench.metrics.bootstrap import LEVEL, RESAMPLES, Clusters, clusters_of, resample
 from askd_bench.metrics.confidence import DEFAULT_AGGREGATION
-from askd_bench.metrics.estimate import Estimate, rounded
+from askd_bench.metrics.estimate import rounded
 from askd_bench.metrics.groups import group_table
 from askd_bench.metrics.metric import Metric, Statistics
 from askd_bench.metrics.scored import Scored
@@ -191,19 +191,3 @@ def _estimates(metrics: Sequence[Metric], statistics: Statistics, clusters: Clus
 
 def _rounded(values: Mapping[str, float | int | None]) -> dict[str, float | int | None]:
     return {key: rounded(value) if isinstance(value, float) else value for key, value in values.items()}
-
-
-def all_normalisers(rows: Sequence[Row], *, resamples: int = RESAMPLES, seed: int = 0) -> dict[str, dict[str, Estimate]]:
-    """Return normaliser -> condition (and "pooled") -> WER: how much of a figure is the choice of normaliser."""
-    out: dict[str, dict[str, Estimate]] = {}
-    for name in NORMALISERS:
-        scored = score(rows, normalizer=name)
-        reported = scored.select(~scored.dev) if np.any(~scored.dev) else scored
-        clusters = clusters_of(reported)
-        keeps = {str(c): reported.condition == c for c in dict.fromkeys(reported.condition)} | {POOLED: np.ones(len(reported), np.bool_)}
-        out[name] = {}
-        for condition, keep in keeps.items():
-            mine = Clusters(clusters.index[keep], clusters.count, clusters.kind)
-            resampled = resample(word_errors.statistics(reported.select(keep)), mine, resamples=resamples, seed=seed)
-            out[name][condition] = word_errors.METRICS[0].estimate(resampled)
-    return out

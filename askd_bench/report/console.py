@@ -25,7 +25,7 @@ def headline(result: Result) -> Table:
     signature, summary, references = result.signature(), result.stored_summary(), reference_summaries(result)
     name = signature["model"]["id"]
     table = Table(
-        title=title_of(signature),
+        title=title_of(result),
         box=box.SIMPLE_HEAVY,
         title_justify="left",
         pad_edge=False,
@@ -58,12 +58,14 @@ def headline(result: Result) -> Table:
     return table
 
 
-def title_of(signature: Mapping[str, Any]) -> str:
-    """Return what was run on what, and how."""
+def title_of(result: Result) -> str:
+    """Return what was run on what, and how; and how far it is where it has not ended."""
+    signature, left = result.signature(), result.rows_left()
     model, suite = signature["model"], signature["suite"]
     return (
         f"{model['id']} on {suite['name']}-v{suite['version']}, corpus {signature['corpus']['name']}"
         f" ({model['dtype']}, {model['device']}, {model['threads']} threads, batch {signature['batch_size']})"
+        + (f"\nunfinished: {left[0]} of {left[1]} rows; the same `run` goes on" if left else "")
     )
 
 

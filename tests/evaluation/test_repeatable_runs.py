@@ -14,10 +14,13 @@ import psutil
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from rich.console import Console
+from rich.table import Table
 from stub_transcriber import HashingTranscriber
 
 from askd_bench.errors import UserError
 from askd_bench.evaluation.run import CorpusResult, run
+from askd_bench.report.scoring import score_table
 from askd_bench.results import ROWS_FILE
 
 CONDITIONS = ["white-0dB", "babble-0dB", "music-0dB"]
@@ -184,6 +187,22 @@ def test_interrupted_again_and_again(whole: CorpusResult, small_corpus: Path, st
     assert resumed is not None
     assert attempts > 2
     check_resumed(whole, resumed, kept_any=True)
+
+
+def test_an_unfinished_run_is_scored_and_shown_as_such(whole: CorpusResult, small_corpus: Path, stub_model: Any, tmp_path: Path) -> None:
+    stored = (whole.path / ROWS_FILE).read_bytes()
+    rows = cut(whole, tmp_path, len(b"".join(stored.splitlines(keepends=True)[:17])))
+    for normalizer in ("whisper-english", "all", "whisper-english"):  # by now there is a summary, but still no end
+        assert "unfinished: 17 of 43 rows; the same `run` goes on" in text_of(score_table(rows.parent, normalizer))
+    run_stub(small_corpus, tmp_path)
+    for normalizer in ("whisper-english", "all"):
+        assert "unfinished" not in text_of(score_table(rows.parent, normalizer))
+
+
+def text_of(table: Table) -> str:
+    screen = Console(width=250, record=True, file=open(os.devnull, "w"))  # noqa: SIM115
+    screen.print(table)
+    return screen.export_text()
 
 
 def test_killed_before_the_summary_keeps_the_speed(whole: CorpusResult, small_corpus: Path, stub_model: Any, tmp_path: Path) -> None:

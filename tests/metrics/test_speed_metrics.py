@@ -27,8 +27,19 @@ def test_a_resumed_run_has_no_rtfx() -> None:
     rows[3] = dataclasses.replace(rows[3], decode_s=None)
     got = rtfx(rows)
     assert got.value is None
-    assert got.reason == "timings are missing for part of the utterances: resumed or cached run"
-    assert rtfx([dataclasses.replace(r, decode_s=None) for r in rows]).reason == "no timings: resumed, cached or given transcripts"
+    assert got.reason == "timings are missing for part of the utterances: a resumed run"
+    assert speed.latency_at_batch_1(score(alone(rows)))["reason"] == got.reason
+
+
+def test_rows_without_any_timing_say_all_that_may_be_why() -> None:
+    rows = [dataclasses.replace(row, decode_s=None) for row in simulate(references(20))]
+    why = "no timings: a resumed run, given transcripts, limited requests, or timings taken out on purpose"
+    assert rtfx(rows).reason == why
+    assert speed.latency_at_batch_1(score(alone(rows)))["reason"] == why
+
+
+def alone(rows: list[Row]) -> list[Row]:
+    return [dataclasses.replace(row, batch=1) for row in rows]
 
 
 def test_a_failed_utterance_does_not_void_the_timings() -> None:

@@ -8,8 +8,7 @@ from simulated import ROOT, references, simulate
 
 from askd_bench.errors import UserError
 from askd_bench.metrics import registry
-from askd_bench.metrics.summary import METRICS, all_normalisers, summarise
-from askd_bench.text import NORMALISERS
+from askd_bench.metrics.summary import METRICS, summarise
 from askd_bench.types import Row
 
 CONDITIONS = (("clean", 0.05), ("noise-0", 0.3))
@@ -142,14 +141,6 @@ def test_aggregations_differ_where_words_have_several_tokens(rows: list[Row], su
     assert product["word_confidence"] == "product"
     assert product["pooled"]["metrics"]["overconfidence_gap"]["value"] < summary["pooled"]["metrics"]["overconfidence_gap"]["value"]
     assert product["pooled"]["metrics"]["wer"]["value"] == summary["pooled"]["metrics"]["wer"]["value"]
-
-
-def test_all_normalisers(rows: list[Row], summary: dict) -> None:
-    got = all_normalisers(rows[:100], resamples=50)
-    assert set(got) == set(NORMALISERS)
-    assert got["none"]["pooled"].value != got["whisper-english"]["pooled"].value
-    whole = all_normalisers(rows, resamples=50)["whisper-english"]["noise-0"]
-    assert whole.value == pytest.approx(summary["conditions"]["noise-0"]["metrics"]["wer"]["value"], abs=1e-6)
 
 
 def test_registry() -> None:

@@ -93,6 +93,12 @@ def test_normalisation_decides() -> None:
     assert estimates(score(rows, normalizer="none"))["wer"].value > 0.5
 
 
+def test_half_a_surrogate_pair_is_a_character_like_any_other() -> None:
+    scored = score([row("one \ud800 two", "one \ud800 too"), row("one", "\udfff", "v"), row("a\ud800", "a", "w")], normalizer="none")
+    assert (scored.hits.tolist(), scored.substitutions.tolist()) == ([2, 0, 0], [1, 1, 1])
+    assert scored.text_bytes.tolist() == [len("one  too") + 3, 3, 1]
+
+
 def test_select_keeps_words_with_their_utterances() -> None:
     scored = score(simulate(references(30)))
     keep = np.arange(len(scored)) % 3 == 1

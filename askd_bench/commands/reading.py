@@ -1,0 +1,153 @@
+"""Commands that read what there is, suites and results, and need no model."""
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.box import SIMPLE
+from rich.table import Table
+
+from askd_bench.errors import UserError
+from askd_bench.paths import REFERENCE_RESULTS_DIR
+from askd_bench.report.terminal import console
+
+out = console()
+err = console(stderr=True)
+
+
+class By(StrEnum):
+    """What `groups` can go by."""
+
+    group = "group"
+    speaker = "speaker"
+
+
+class Listed(StrEnum):
+    """What `list` can list."""
+
+    suites = "suites"
+    conditions = "conditions"
+    corpora = "corpora"
+    models = "models"
+    metrics = "metrics"
+
+
+def list_(
+    what: Annotated[Listed, typer.Argument(help="What to list.")],
+    suite: Annotated[str, typer.Option(help="Whose conditions.")] = "noisy",
+) -> None:
+    """List suites, a suite's conditions, corpora, models or metrics."""
+    from askd_bench.report.listings import LISTINGS, conditions
+
+    records = conditions(suite) if what is Listed.conditions else LISTINGS[what.value]()
+    table = Table(box=SIMPLE, pad_edge=False)
+    for position, column in enumerate(records[0]):
+        table.add_column(column, no_wrap=position == 0, overflow="fold")
+    for record in records:
+        table.add_row(*record.values())
+    out.print(table)
+
+
+def validate(suite: Annotated[Path, typer.Argument(help="A suite file.")]) -> None:
+    """Check a suite file: every key, value and condition; say what is wrong in one line."""
+    from askd_bench.suites import load_suite
+
+    loaded = load_suite(suite)
+    out.print(
+        f"{suite}: valid. {loaded.label}, {len(loaded.conditions)} conditions ({len(loaded.select())} in the default grid), "
+        f"fingerprint {loaded.fingerprint[:16]}",
+        highlight=False,
+    )
+
+
+def score(
+    result_dir: Annotated[Path, typer.Argument(help="A result directory of `run`.")],
+    normalizer: Annotated[str, typer.Option(help="Text normaliser, or all.")] = "whisper-english",
+) -> None:
+    """Compute the summary again from the rows, without a model, and print the table."""
+    from askd_bench.report.scoring import score_table
+
+    out.print(score_table(result_dir, normalizer))
+
+
+def groups(
+    result_dir: Annotated[Path, typer.Argument(help="A result directory of `run`.")],
+    by: Annotated[By, typer.Option(help="The corpus' groups (e.g. accents), or its speakers.")] = By.group,
+    normalizer: Annotated[str, typer.Option(help="Text normaliser.")] = "whisper-english",
+) -> None:
+    """Show error rates by group of speakers: worst group, spread and log-ratio, with intervals, condition by condition."""
+    from askd_bench.report.groups import groups_view
+    from askd_bench.results import Result
+
+    out.print(groups_view(Result.open(result_dir), normalizer, by.value))
+
+
+def compare(
+    student: Annotated[Path, typer.Argument(help="A student's result directory.")],
+    teacher: Annotated[Path, typer.Argument(help="Its teacher's, on the same suite and corpus.")],
+    control: Annotated[Path | None, typer.Option(help="Of a student trained on the truth alone, without the teacher.")] = None,
+    normalizer: Annotated[str, typer.Option(help="Text normaliser.")] = "whisper-english",
+) -> None:
+    """Compare a student with its teacher: errors with paired tests, inherited errors, blind spots handed down, mended and new."""
+    from askd_bench.report import comparing
+
+    out.print(comparing.comparison_view(comparing.compare(student, teacher, control=control, normalizer=normalizer)))
+
+
+def report(
+    result_dirs: Annotated[list[Path], typer.Argument(metavar="RESULT_DIR...", help="Result directories of `run`, one or several.")],
+    out_: Annotated[Path, typer.Option("--out", help="The page.")] = Path("report.html"),
+    figures: Annotated[Path | None, typer.Option(help="A folder for the page's figures as SVG and PNG.")] = None,
+    teacher: Annotated[str | None, typer.Option(help="Name of a model among the results: the others are compared with it.")] = None,
+    control: Annotated[str | None, typer.Option(help="Name of a student trained on the truth alone, without the teacher.")] = None,
+    gallery: Annotated[int, typer.Option(help="Utterances a section to listen to, with what each model wrote; 0 for none.")] = 6,
+    seed: Annotated[int, typer.Option(help="Of the choice of these utterances.")] = 0,
+    suite: Annotated[list[Path] | None, typer.Option(help="File of a suite of your own that was run; may be repeated.")] = None,
+    noise_dir: Annotated[Path | None, typer.Option(help="Your own noise recordings, where the run had some.")] = None,
+    normalizer: Annotated[str, typer.Option(help="Text normaliser.")] = "whisper-english",
+) -> None:
+    """Write one HTML page that needs nothing else: tables, figures, and a gallery to listen to, models side by side."""
+    from askd_bench.report.page.build import report as build
+
+    done = build(
+        result_dirs,
+        out=out_,
+        figures=figures,
+        teacher=teacher,
+        control=control,
+        gallery=gallery,
+        seed=seed,
+        suite=suite,
+        noise_dir=noise_dir,
+        normalizer=normalizer,
+    )
+    for warning in done.warnings:
+        err.print(f"warning: {warning}", style="yellow", highlight=False, markup=False, soft_wrap=True)
+    drawn = f"; {len(done.figures)} files of figures in {figures}" if figures is not None else ""
+    out.print(f"{done.page}: written, {done.page.stat().st_size / 1e6:.1f} MB{drawn}", highlight=False, markup=False, soft_wrap=True)
+
+
+def leaderboard(
+    results: Annotated[
+        Path, typer.Option(help="A folder of <model>/<suite>-v<version>/<corpus>/.", show_default="the packaged results")
+    ] = REFERENCE_RESULTS_DIR,
+    check: Annotated[bool, typer.Option("--check", help="Write nothing; name the files that are not what the rows say, and how.")] = False,
+    comment_for: Annotated[
+        list[Path] | None, typer.Option(help="Write nothing; print Markdown on where this new result stands; may be repeated.")
+    ] = None,
+) -> None:
+    """Write LEADERBOARD.md, leaderboard.csv, leaderboard.tex and index.html from the rows of all results of a folder."""
+    from askd_bench.report.leaderboard import files, submission
+
+    if check and comment_for:
+        raise UserError("check: cannot be combined with comment_for (allowed: one of the two)")
+    if comment_for:
+        typer.echo(submission.comment(comment_for, results))
+        return
+    if check:
+        differing = files.check(results)
+        for one in differing or [f"{results}: every file is what the rows say"]:
+            out.print(one, markup=False, highlight=False, soft_wrap=True)
+        raise typer.Exit(1 if differing else 0)
+    out.print(f"{', '.join(map(str, files.leaderboard(results)))}: written", markup=False, highlight=False, soft_wrap=True)
