@@ -7,7 +7,7 @@ from typing import Self
 from askd_bench.evaluation.memory import peak_memory_bytes
 from askd_bench.evaluation.panel import Hearing, Panel, Work
 from askd_bench.evaluation.profile import Profile
-from askd_bench.evaluation.workers import Prepared, prepare_all
+from askd_bench.evaluation.workers import Workers
 from askd_bench.models.base import REMOTE, Transcriber
 from askd_bench.types import Row
 
@@ -17,24 +17,30 @@ class Local:
 
     def __init__(self, models: Sequence[Transcriber], *, workers: int, say: Callable[[str], None], profile: Profile) -> None:
         self.models = models
-        self._workers = workers
+        self._workers = Workers(workers)
         self._say = say
         self._profile = profile
         self._hearing: Hearing | None = None
 
     def __enter__(self) -> Self:
+        self._workers.__enter__()
         return self
 
-    def __exit__(self, *_: object) -> None:
-        pass
+    def __exit__(self, *error: object) -> None:
+        self._workers.__exit__(*error)
 
     def hear(self, panel: Panel, works: Iterator[Work]) -> Iterator[list[list[Row]]]:
         """Yield the rows of each member for each piece of work."""
         self._hearing = Hearing(panel, self.models, self._say)
-        works, ahead = itertools.tee(works)
-        rendered = prepare_all(panel.preparer, (work.batch for work in ahead), workers=self._workers)
-        for prepared, work in zip(self._waited_for(rendered), works, strict=True):
+        first = next(works, None)
+        if first is None:
+            return
+        works, ahead = itertools.tee(itertools.chain([first], works))
+        rendered = self._workers.prepare(panel.preparer, (work.batch for work in ahead))
+        for work in works:
             self._hearing.warm_up(work.lacking)
+            with self._profile.measure("waiting"):
+                _, prepared = next(rendered)
             with self._profile.measure("model"):
                 rows = self._hearing.rows(work, prepared)
             yield rows
@@ -43,11 +49,3 @@ class Local:
         """Return the peak of this process, if it decoded anything in the last pass and had one model, here."""
         one = len(self.models) == 1 and self.models[0].card.device != REMOTE
         return peak_memory_bytes() if one and self._hearing is not None and self._hearing.warm else None
-
-    def _waited_for(self, rendered: Iterator[tuple[object, list[Prepared]]]) -> Iterator[list[Prepared]]:
-        while True:
-            with self._profile.measure("waiting"):
-                item = next(rendered, None)
-            if item is None:
-                return
-            yield item[1]

@@ -14,7 +14,7 @@ from askd_bench.errors import UserError
 from askd_bench.evaluation.inputs import Inputs, count, resolve_inputs
 from askd_bench.evaluation.plan import Batch, Plan
 from askd_bench.evaluation.progress import Progress, Silent
-from askd_bench.evaluation.workers import Prepared, Preparer, default_workers, prepare_all
+from askd_bench.evaluation.workers import Prepared, Preparer, Workers, default_workers
 from askd_bench.models.base import AsHeard
 from askd_bench.suites import load_suite
 from askd_bench.types import SAMPLING_RATE, Samples, Split
@@ -54,7 +54,7 @@ def render(
     out.mkdir(parents=True, exist_ok=True)
     manifest = out / MANIFEST_FILE
     unfinished = manifest.with_suffix(".tmp")
-    with unfinished.open("w", encoding="utf-8", newline="\n") as lines:
+    with unfinished.open("w", encoding="utf-8", errors="backslashreplace", newline="\n") as lines:
         for row, samples in rendered_rows(inputs, workers=workers, progress=progress):
             if samples is not None:
                 _write(out / row["audio_filepath"], samples)
@@ -67,20 +67,21 @@ def rendered_rows(
 ) -> Iterator[tuple[dict[str, Any], Samples | None]]:
     """Yield the manifest row of every rendering and its audio (None where `error` says why there is none), condition by condition."""
     progress = progress or Silent()
-    for selected in inputs.corpora:
-        plan = Plan(
-            conditions=inputs.conditions,
-            reported=selected.reported,
-            fitting=None,
-            baseline=inputs.suite.baseline,
-            batch_size=_CHUNK,
-            window_s=None,
-        )
-        progress.start(selected.reported.name, [c.id for c in inputs.conditions], count(selected.reported), 0)
-        for batch, prepared in prepare_all(_preparer(inputs), plan, workers=default_workers() if workers is None else workers):
-            for item in prepared:
-                yield _row(inputs, selected.reported, batch.condition.id, item), item.features[0] if item.features else None
-            progress.advance(batch.condition.id, len(prepared), kept=False)
+    with Workers(default_workers() if workers is None else workers) as pool:
+        for selected in inputs.corpora:
+            plan = Plan(
+                conditions=inputs.conditions,
+                reported=selected.reported,
+                fitting=None,
+                baseline=inputs.suite.baseline,
+                batch_size=_CHUNK,
+                window_s=None,
+            )
+            progress.start(selected.reported.name, [c.id for c in inputs.conditions], count(selected.reported), 0)
+            for batch, prepared in pool.prepare(_preparer(inputs), plan):
+                for item in prepared:
+                    yield _row(inputs, selected.reported, batch.condition.id, item), item.features[0] if item.features else None
+                progress.advance(batch.condition.id, len(prepared), kept=False)
 
 
 def check(manifest: Path, *, noise_dir: Path | None = None, workers: int | None = None) -> list[str]:
@@ -129,10 +130,11 @@ def hashes_now(
         for chunk in [[u for u in open_corpus(corpus) if (condition, u.id) in keys]]
         for start in range(0, len(chunk), _CHUNK)
     ]
-    for batch, prepared in prepare_all(_preparer(inputs), batches, workers=default_workers() if workers is None else workers):
-        for item in prepared:
-            left.discard((batch.condition.id, item.utterance.id))
-            yield batch.condition.id, item.utterance.id, item.audio_sha256
+    with Workers(default_workers() if workers is None else workers) as pool:
+        for batch, prepared in pool.prepare(_preparer(inputs), batches):
+            for item in prepared:
+                left.discard((batch.condition.id, item.utterance.id))
+                yield batch.condition.id, item.utterance.id, item.audio_sha256
     for condition, utterance in sorted(left):
         yield condition, utterance, None
 

@@ -2,6 +2,7 @@
 
 import multiprocessing
 import os
+import pickle
 import signal
 import threading
 from collections import deque
@@ -9,7 +10,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -40,7 +43,7 @@ class Prepared:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Preparer:
-    """Everything a worker needs, sent to it once."""
+    """Everything a worker needs."""
 
     suite: str
     version: int
@@ -75,39 +78,61 @@ class Preparer:
         )
 
 
-def prepare_all(preparer: Preparer, batches: Iterable[Batch], *, workers: int) -> Iterator[tuple[Batch, list[Prepared]]]:
-    """Yield each batch with its prepared utterances, in order.
+class Workers:
+    """Processes that render and featurise; use it as a context manager, once for as many passes as there are.
+
+    They start with the first pass, and import what they need while the main process still has other things to prepare.
 
     Args:
-        preparer: what to do.
-        batches: consumed lazily, a few ahead of what was yielded.
-        workers: processes; 0 prepares in this one, e.g. where processes cannot be started.
-
-    Raises:
-        UserError: bad input that stops the run (a missing noise folder), or a worker that died.
+        count: processes; 0 prepares in this one, e.g. where processes cannot be started.
     """
-    if workers == 0:
-        for batch in batches:
-            yield batch, preparer(batch)
-        return
-    waiting: deque[tuple[Batch, Future[list[Prepared]]]] = deque()
-    source = iter(batches)
-    pool = ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"), initializer=_start, initargs=(preparer,))
-    try:
-        for batch in source:
-            waiting.append((batch, pool.submit(_work, batch)))
-            if len(waiting) > workers * _AHEAD:
+
+    def __init__(self, count: int) -> None:
+        self._count = count
+        self._pool: ProcessPoolExecutor | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._pool is not None:
+            self._pool.shutdown(wait=True, cancel_futures=True)
+
+    def prepare(self, preparer: Preparer, batches: Iterable[Batch]) -> Iterator[tuple[Batch, list[Prepared]]]:
+        """Yield each batch with its prepared utterances, in order.
+
+        Args:
+            preparer: what to do.
+            batches: consumed lazily, a few ahead of what was yielded.
+
+        Raises:
+            UserError: bad input that stops the run (a missing noise folder), or a worker that died.
+        """
+        if not self._count:
+            return ((batch, preparer(batch)) for batch in batches)
+        if self._pool is None:
+            self._pool = ProcessPoolExecutor(self._count, multiprocessing.get_context("spawn"), initializer=_start)
+            self._pool.submit(_started)
+        return self._ahead(self._pool, pickle.dumps(preparer), batches)
+
+    def _ahead(self, pool: ProcessPoolExecutor, preparer: bytes, batches: Iterable[Batch]) -> Iterator[tuple[Batch, list[Prepared]]]:
+        waiting: deque[tuple[Batch, Future[list[Prepared]]]] = deque()
+        try:
+            for batch in batches:
+                waiting.append((batch, pool.submit(_work, preparer, batch)))
+                if len(waiting) > self._count * _AHEAD:
+                    first, future = waiting.popleft()
+                    yield first, future.result()
+            while waiting:
                 first, future = waiting.popleft()
                 yield first, future.result()
-        while waiting:
-            first, future = waiting.popleft()
-            yield first, future.result()
-    except BrokenProcessPool:
-        raise UserError(
-            f"workers: {workers} worker processes were asked for and one died, perhaps of too little memory (allowed: fewer, or 0)"
-        ) from None
-    finally:
-        pool.shutdown(wait=True, cancel_futures=True)
+        except BrokenProcessPool:
+            raise UserError(
+                f"workers: {self._count} worker processes were asked for and one died, perhaps of too little memory (allowed: fewer, or 0)"
+            ) from None
+        finally:
+            for _, future in waiting:
+                future.cancel()
 
 
 def default_workers() -> int:
@@ -115,12 +140,7 @@ def default_workers() -> int:
     return max(1, (os.cpu_count() or 1) // 4)
 
 
-_preparer: Preparer | None = None
-
-
-def _start(preparer: Preparer) -> None:
-    global _preparer
-    _preparer = preparer
+def _start() -> None:
     threadpool_limits(1)  # the model's threads need the cores
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C goes to the whole group; the main process ends the workers
     threading.Thread(target=_end_with_parent, daemon=True).start()
@@ -134,6 +154,16 @@ def _end_with_parent() -> None:
         os._exit(1)
 
 
-def _work(batch: Batch) -> list[Prepared]:
-    assert _preparer is not None
-    return _preparer(batch)
+def _started() -> None:
+    """Do nothing: whoever does it has imported this module."""
+
+
+def _work(preparer: bytes, batch: Batch) -> list[Prepared]:
+    return _unpickled(preparer)(batch)
+
+
+@lru_cache(maxsize=2)
+def _unpickled(preparer: bytes) -> Preparer:
+    """Return the preparer, which a worker is sent with every batch and reads once."""
+    read: Preparer = pickle.loads(preparer)
+    return read

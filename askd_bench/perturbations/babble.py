@@ -7,7 +7,6 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from askd_bench.audio import read_audio
 from askd_bench.errors import AudioError, UserError
 from askd_bench.perturbations.base import Scene
 from askd_bench.perturbations.levels import amplitude, speech_level
@@ -30,6 +29,8 @@ def voice(utterance: Utterance) -> str:
 @lru_cache(maxsize=256)
 def _line(audio: Path | bytes) -> Samples | None:
     """Return a line at an active level of 0 dBFS with its ends faded, None where it is unreadable or silent."""
+    from askd_bench.audio import read_audio  # its decoders take longer to load than a suite to read
+
     try:
         samples = read_audio(audio)[: int(LONGEST_LINE_S * SAMPLING_RATE)]
     except AudioError:

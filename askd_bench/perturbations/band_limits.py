@@ -4,8 +4,8 @@ from functools import lru_cache
 from typing import Literal
 
 import numpy as np
+import scipy
 from numpy.typing import NDArray
-from scipy.signal import firwin2, oaconvolve
 
 Band = Literal["handset", "narrow", "wide"]
 
@@ -39,7 +39,7 @@ def band_filter(band: Band, sampling_rate: int) -> NDArray[np.float64]:
     gain = np.sin(np.pi / 4 * (1 + np.clip(np.minimum(rise, fall), -1, 1)))
     if band == "handset":
         gain = gain * 10 ** (np.interp(np.log(np.maximum(hz, 1)), np.log(_HANDSET_HZ), _HANDSET_DB) / 20)
-    taps: NDArray[np.float64] = firwin2(_NUM_TAPS, hz, gain, fs=sampling_rate, nfreqs=2**14 + 1)
+    taps: NDArray[np.float64] = scipy.signal.firwin2(_NUM_TAPS, hz, gain, fs=sampling_rate, nfreqs=2**14 + 1)
     taps.setflags(write=False)
     return taps
 
@@ -47,5 +47,5 @@ def band_filter(band: Band, sampling_rate: int) -> NDArray[np.float64]:
 def limit_band(samples: NDArray[np.floating], *, band: Band, sampling_rate: int) -> NDArray[np.float64]:
     """Return the samples through the band's filter: float64, same length, no delay."""
     taps = band_filter(band, sampling_rate)
-    filtered: NDArray[np.float64] = oaconvolve(samples.astype(np.float64), taps)
+    filtered: NDArray[np.float64] = scipy.signal.oaconvolve(samples.astype(np.float64), taps)
     return filtered[taps.size // 2 : taps.size // 2 + samples.size]

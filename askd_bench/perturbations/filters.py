@@ -7,9 +7,9 @@ import math
 from typing import Literal
 
 import numpy as np
+import scipy
 from numpy.typing import NDArray
 from pydantic import Field
-from scipy import signal
 
 from askd_bench.errors import UserError
 from askd_bench.perturbations.base import Perturbation, Perturbed, Scene
@@ -24,10 +24,10 @@ def _linear_phase(samples: Samples, sampling_rate: int, frequency_hz: float, *, 
     """Apply a Kaiser-windowed FIR filter, 6 dB down at `frequency_hz`, without delay and without changing the length."""
     if frequency_hz >= sampling_rate / 2:
         raise UserError(f"frequency_hz: {frequency_hz:g} is not below half the sampling rate ({sampling_rate / 2:g})")
-    taps, beta = signal.kaiserord(STOP_BAND_DB, TRANSITION)
-    kernel = signal.firwin(taps | 1, frequency_hz, window=("kaiser", beta), pass_zero=pass_zero, fs=sampling_rate)
+    taps, beta = scipy.signal.kaiserord(STOP_BAND_DB, TRANSITION)
+    kernel = scipy.signal.firwin(taps | 1, frequency_hz, window=("kaiser", beta), pass_zero=pass_zero, fs=sampling_rate)
     middle = kernel.size // 2
-    filtered = signal.fftconvolve(samples.astype(np.float64), kernel)[middle : middle + samples.size]
+    filtered = scipy.signal.fftconvolve(samples.astype(np.float64), kernel)[middle : middle + samples.size]
     return np.asarray(filtered, dtype=np.float32)
 
 
@@ -89,7 +89,7 @@ class Treble(Perturbation):
     def apply(self, samples: Samples, *, sampling_rate: int, rng: np.random.Generator, scene: Scene) -> Perturbed:
         """Return the clip with its treble raised or lowered."""
         b, a = shelf("high", self.gain_db, self.frequency_hz, sampling_rate)
-        return clipped(np.asarray(signal.lfilter(b, a, samples.astype(np.float64))))
+        return clipped(np.asarray(scipy.signal.lfilter(b, a, samples.astype(np.float64))))
 
 
 class Bass(Perturbation):
@@ -106,4 +106,4 @@ class Bass(Perturbation):
     def apply(self, samples: Samples, *, sampling_rate: int, rng: np.random.Generator, scene: Scene) -> Perturbed:
         """Return the clip with its bass raised or lowered."""
         b, a = shelf("low", self.gain_db, self.frequency_hz, sampling_rate)
-        return clipped(np.asarray(signal.lfilter(b, a, samples.astype(np.float64))))
+        return clipped(np.asarray(scipy.signal.lfilter(b, a, samples.astype(np.float64))))

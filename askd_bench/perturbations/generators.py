@@ -7,8 +7,8 @@ spectrum is exact in expectation. scipy.fft runs with its single worker and give
 from collections.abc import Callable
 
 import numpy as np
+import scipy
 from numpy.typing import NDArray
-from scipy import fft
 
 Noise = NDArray[np.float64]
 
@@ -35,10 +35,10 @@ HUM_HARMONICS = 20
 def _shaped(num_samples: int, sampling_rate: int, rng: np.random.Generator, power: Callable[[Noise], Noise]) -> Noise:
     """Return Gaussian noise whose power spectrum is `power(frequencies_hz)`, scaled to an expected rms of one."""
     # At least a second is made and then cut, so that short clips have the same spectrum and no length is slow for the FFT.
-    length = fft.next_fast_len(max(num_samples, sampling_rate), real=True)
-    spectrum = fft.rfft(rng.standard_normal(length))
-    shape = power(fft.rfftfreq(length, 1 / sampling_rate))
-    shaped: Noise = fft.irfft(spectrum * np.sqrt(shape / np.mean(shape)), length)
+    length = scipy.fft.next_fast_len(max(num_samples, sampling_rate), real=True)
+    spectrum = scipy.fft.rfft(rng.standard_normal(length))
+    shape = power(scipy.fft.rfftfreq(length, 1 / sampling_rate))
+    shaped: Noise = scipy.fft.irfft(spectrum * np.sqrt(shape / np.mean(shape)), length)
     return shaped[:num_samples]
 
 

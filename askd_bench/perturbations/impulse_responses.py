@@ -6,8 +6,8 @@ Throughout, `response` is an impulse response: float, shape (num_samples,).
 from dataclasses import dataclass
 
 import numpy as np
+import scipy
 from numpy.typing import NDArray
-from scipy.signal import oaconvolve
 
 Response = NDArray[np.float32]
 
@@ -101,11 +101,11 @@ def measure_drr(response: NDArray[np.floating], *, direct: int, sampling_rate: i
 
 def reverberate(samples: NDArray[np.floating], room: RoomResponse) -> NDArray[np.float64]:
     """Return the samples as heard in the room: float64, same length, the direct sound where it was; the tail after the end is cut."""
-    wet: NDArray[np.float64] = oaconvolve(samples.astype(np.float64), room.response.astype(np.float64))
+    wet: NDArray[np.float64] = scipy.signal.oaconvolve(samples.astype(np.float64), room.response.astype(np.float64))
     return wet[room.direct : room.direct + samples.size]
 
 
 def reverberate_steady(samples: NDArray[np.floating], room: RoomResponse) -> NDArray[np.float64]:
     """Return only the part for which the room was already ringing: shorter than `samples` by the length of the response less one."""
-    wet: NDArray[np.float64] = oaconvolve(samples.astype(np.float64), room.response.astype(np.float64))
+    wet: NDArray[np.float64] = scipy.signal.oaconvolve(samples.astype(np.float64), room.response.astype(np.float64))
     return wet[room.response.size - 1 : samples.size]

@@ -11,9 +11,8 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
+import scipy
 from numpy.typing import NDArray
-from scipy.ndimage import maximum_filter1d
-from scipy.signal import lfilter
 
 from askd_bench.types import SAMPLING_RATE
 
@@ -92,10 +91,10 @@ def speech_level(samples: Audio, *, sampling_rate: int = SAMPLING_RATE) -> Speec
     decay = math.exp(-1 / (sampling_rate * TIME_CONSTANT_S))
     envelope = np.abs(samples, dtype=np.float64)
     for _ in range(2):
-        envelope = lfilter([1 - decay], [1, -decay], envelope)
+        envelope = scipy.signal.lfilter([1 - decay], [1, -decay], envelope)
     # The trailing maximum over the hangover reaches c exactly when the envelope did within it: one pass serves every threshold.
     hangover = max(1, round(HANGOVER_S * sampling_rate))
-    held = maximum_filter1d(envelope, size=hangover + 1, mode="constant", cval=0.0, origin=hangover // 2)
+    held = scipy.ndimage.maximum_filter1d(envelope, size=hangover + 1, mode="constant", cval=0.0, origin=hangover // 2)
     starts = np.concatenate([[0], np.flatnonzero(np.diff(held)) + 1])  # it stands still for most of the time: count its runs
     runs = np.diff(starts, append=held.size)
     thresholds_db = 20 * math.log10(float(held.max())) - np.arange(0.0, 90.0, 1.5)

@@ -1,4 +1,8 @@
-"""The names a suite file can call perturbations by."""
+"""The names a suite file can call perturbations by.
+
+Reading a suite imports all of these, so they load what is slow when they are first applied: codecs inside functions, the parts of scipy
+by its own lazy loading (`import scipy`, never `from scipy import signal`).
+"""
 
 from collections.abc import Mapping
 

@@ -3,9 +3,9 @@
 from typing import Literal
 
 import numpy as np
+import scipy
 from numpy.typing import NDArray
 from pydantic import Field
-from scipy import fft
 
 from askd_bench.perturbations.base import Perturbation, Perturbed, Scene
 from askd_bench.types import Samples
@@ -119,7 +119,7 @@ def _phase_vocoder(samples: Signal, rate: float) -> Signal:
     edge = FRAME // 2
     padded = np.pad(samples, (edge, edge))
     frames = np.lib.stride_tricks.sliding_window_view(padded, FRAME)[::HOP]
-    spectra = fft.rfft(frames * window, axis=1)
+    spectra = scipy.fft.rfft(frames * window, axis=1)
     positions = np.arange(0, spectra.shape[0], rate)
     spectra = np.concatenate([spectra, np.zeros((2, spectra.shape[1]), dtype=spectra.dtype)])
     left = positions.astype(np.int64)
@@ -131,7 +131,7 @@ def _phase_vocoder(samples: Signal, rate: float) -> Signal:
     step = angles[left + 1] - angles[left] - expected
     step = step - 2 * np.pi * np.round(step / (2 * np.pi)) + expected
     phase = angles[0] + np.concatenate([np.zeros((1, step.shape[1])), np.cumsum(step[:-1], axis=0)])
-    rebuilt = fft.irfft(magnitude * np.exp(1j * phase), FRAME, axis=1) * window
+    rebuilt = scipy.fft.irfft(magnitude * np.exp(1j * phase), FRAME, axis=1) * window
     total = np.zeros(HOP * (len(rebuilt) - 1) + FRAME)
     weights = np.zeros_like(total)
     for k, frame in enumerate(rebuilt):
