@@ -3,6 +3,7 @@
 import csv
 import json
 import math
+import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path, PurePath
 from typing import Any, get_args
@@ -13,6 +14,7 @@ from askd_bench.types import Split, Utterance
 TEXT_COLUMNS = ("transcription", "text", "sentence")
 """Headings of `metadata.csv` that may hold the transcript, the first found is used."""
 
+_SURROGATE = re.compile("[\ud800-\udfff]")
 _SPLITS: tuple[Split, ...] = get_args(Split)
 
 
@@ -84,7 +86,7 @@ def _utterance(record: Mapping[str, Any], folder: Path, where: str, *, audio_key
         raise UserError(f"{where}: split: {split!r} is unknown (allowed: {', '.join(_SPLITS)})")
     path = PurePath(audio)
     default_id = path.stem if path.is_absolute() else path.with_suffix("").as_posix()
-    return Utterance(
+    utterance = Utterance(
         id=_label(record, "id", where) or default_id,
         audio=folder / audio,
         reference=text,
@@ -93,6 +95,10 @@ def _utterance(record: Mapping[str, Any], folder: Path, where: str, *, audio_key
         group=_label(record, "group", where),
         split=split,
     )
+    for key, value in ((text_key, text), ("id", utterance.id), ("speaker", utterance.speaker), ("group", utterance.group)):
+        if value and _SURROGATE.search(value):  # JSON can say one alone; no recogniser can, and an id seeds what is heard
+            raise UserError(f"{where}: {key}: {value!r} holds half of a surrogate pair (allowed: Unicode text)")
+    return utterance
 
 
 def _label(record: Mapping[str, Any], key: str, where: str) -> str | None:

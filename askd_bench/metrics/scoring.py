@@ -135,7 +135,7 @@ class _Scorer:
             words = ErrorCounts(hits, substitutions, deletions, insertions)
             chars = count_errors(reference=reference, hypothesis=hypothesis)
             self._add_items(row, hypothesis_words, correct)
-        text = raw.encode()
+        text = raw.encode("utf-8", "surrogatepass")  # half a surrogate pair is text like any other
         self.count += 1
         self.numbers.extend(
             (

@@ -111,6 +111,11 @@ def test_manifest_from_windows(tmp_path: Path) -> None:
         ({**GOOD, "split": []}, "is unknown"),
         ({**GOOD, "speaker": {"name": "x"}}, "line 2: speaker: .* must be text or a whole number"),
         ({**GOOD, "offset": 3.5}, "line 2: offset: 3.5 is not supported"),
+        ({**GOOD, "text": "a \ud800"}, r"line 2: text: 'a \\ud800' holds half of a surrogate pair \(allowed: Unicode text\)"),
+        ({**GOOD, "id": "\udfff"}, "line 2: id: .* holds half of a surrogate pair"),
+        ({**GOOD, "speaker": "\ud800"}, "line 2: speaker: .* holds half of a surrogate pair"),
+        ({**GOOD, "group": "\ud800"}, "line 2: group: .* holds half of a surrogate pair"),
+        ({**GOOD, "audio_filepath": "\udcff.wav"}, "line 2: id: .* holds half of a surrogate pair"),
         (GOOD, "id: 'a' occurs twice"),
     ],
 )
