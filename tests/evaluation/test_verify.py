@@ -198,6 +198,10 @@ def test_a_summary_that_does_not_follow_is_found(copy: Path) -> None:
     summary["peak_memory_bytes"] = 1  # of the process: not a function of rows
     (copy / SUMMARY_FILE).write_text(json.dumps(summary))
     assert judged(copy).problems == ()
+    assert summary["temperature_scaling"]["reason"]
+    summary["temperature_scaling"]["reason"] = "as another version puts it"
+    (copy / SUMMARY_FILE).write_text(json.dumps(summary))
+    assert judged(copy).problems == ()
     summary["pooled"]["metrics"]["wer"]["value"] -= 0.01
     (copy / SUMMARY_FILE).write_text(json.dumps(summary))
     [problem] = judged(copy).problems
