@@ -16,7 +16,7 @@ from askd_bench.evaluation.transcribing import Ensemble
 from askd_bench.models.load import load_transcriber
 from askd_bench.results import ROWS_FILE
 
-FAMILY = ("whisper-tiny.en", "tiny.en-2dec-kd", "tiny.en-2dec-askd")
+FAMILY = ("whisper-tiny.en", "whisper-tiny.en-kd-s0", "whisper-tiny.en-askd-s0")
 
 
 def rows(folder: Path, model: str, corpus: str = "prompts") -> list[dict[str, Any]]:
@@ -51,7 +51,7 @@ def test_rows_are_those_of_separate_runs_and_the_encoder_runs_once(
         run("noisy", name, output=tmp_path / "alone", **settings)
         assert rows(tmp_path / "together", name) == rows(tmp_path / "alone", name)
     texts = {name: [row["hypothesis"] for row in rows(tmp_path / "alone", name)] for name in FAMILY}
-    assert texts["whisper-tiny.en"] != texts["tiny.en-2dec-kd"], "equal rows would prove nothing if the models were equal"
+    assert texts["whisper-tiny.en"] != texts["whisper-tiny.en-kd-s0"], "equal rows would prove nothing if the models were equal"
 
 
 def test_a_shared_encoder_is_charged_to_each(family: dict[str, Any], clips_of_silence: list[Any]) -> None:

@@ -96,7 +96,8 @@ def test_the_way_out_and_back_gives_the_rows_of_a_direct_run(
         for metric in ("wer", "cer", "ece", "nll"):
             assert table["metrics"][metric] == other["metrics"][metric]
     speed = result.summary["pooled"]["metrics"]["rtfx"]
-    assert (speed["value"], speed["reason"]) == (None, "no timings: resumed, cached or given transcripts")
+    assert speed["value"] is None
+    assert "no timings: a resumed run, given transcripts" in speed["reason"]
     assert result.summary["peak_memory_bytes"] is None
     assert result.summary["temperature_scaling"]["temperature"] is None
     assert result.summary["temperature_scaling"]["reason"] == "no log-probabilities at other temperatures are stored"
