@@ -31,5 +31,5 @@ def test_markdown_has_a_row_a_condition_and_a_dash_for_what_is_null() -> None:
     summary = Result.open(REFERENCE_RESULTS_DIR / "whisper-tiny.en" / "noisy-v1" / "prompts").stored_summary()
     lines = markdown_table(condition_table(summary)).splitlines()
     assert len(lines) == 2 + len(summary["conditions"]) + 1
-    assert lines[2].startswith("| clean | 100 | ")
+    assert lines[2].startswith("| clean | 24 | ")
     assert " – |" in lines[2]  # clean has no degradation

@@ -1,8 +1,9 @@
-"""Packaged results of reference models, cut to what a run at hand has heard."""
+"""Packaged results of bundled models, cut to what a run at hand has heard."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from askd_bench.models.names import bundled_models
 from askd_bench.paths import REFERENCE_RESULTS_DIR
 from askd_bench.results import Result
 from askd_bench.text import DEFAULT_NORMALISER
@@ -10,10 +11,11 @@ from askd_bench.types import Row
 
 
 def reference_summaries(result: Result) -> dict[str, dict[str, Any]]:
-    """Return model -> summary of every packaged result on exactly the audio of `result`.
+    """Return model -> summary of every bundled model's packaged result on exactly the audio of `result`.
 
     A packaged row counts only where condition, utterance, the hash of the audio and the reference text agree. Models that lack any of the
-    run's rows are left out: figures on unequal speech must not stand side by side.
+    run's rows are left out: figures on unequal speech must not stand side by side. So are models without a bundled checkpoint, such as
+    further seeds of an arm: the leaderboard has them all.
     """
     signature = result.signature()
     suite = signature["suite"]
@@ -21,8 +23,9 @@ def reference_summaries(result: Result) -> dict[str, dict[str, Any]]:
     normalizer = (result.summary() or {}).get("normalizer", {}).get("name", DEFAULT_NORMALISER)
     heard = {(row.condition, row.utterance): (row.audio_sha256, row.reference) for row in result.rows() if row.audio_sha256}
     found: dict[str, dict[str, Any]] = {}
+    bundled = bundled_models()
     for folder in sorted(REFERENCE_RESULTS_DIR.glob(f"*/{label}/{signature['corpus']['name']}")):
-        if folder.resolve() == result.path.resolve():
+        if folder.parent.parent.name not in bundled or folder.resolve() == result.path.resolve():
             continue
         matching = list(_matching(Result.open(folder), heard))
         if heard and len(matching) == len(heard):

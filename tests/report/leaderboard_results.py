@@ -13,6 +13,9 @@ from askd_bench.results import ROWS_FILE, SIGNATURE_FILE, Result
 ANCHOR = "whisper-tiny.en"
 CONDITIONS = ("clean", "white-0dB", "speech-shaped-0dB")
 
+PACKAGED = 24
+"""Test utterances of each corpus in the packaged rows."""
+
 Line = dict[str, Any]
 Change = Callable[[Line], Line | None]
 """A row as JSON in, the changed row out; None drops it."""
@@ -22,8 +25,8 @@ def few(utterances: int) -> Change:
     """Keep `CONDITIONS` of about so many test utterances of each corpus."""
 
     def change(row: Line) -> Line | None:
-        size = {"dialogue": 160, "prompts": 100}[row["corpus"]]
-        return row if row["split"] == "test" and row["condition"] in CONDITIONS and share(row["utterance"]) < utterances / size else None
+        wanted = row["split"] == "test" and row["condition"] in CONDITIONS
+        return row if wanted and share(row["utterance"]) < utterances / PACKAGED else None
 
     return change
 

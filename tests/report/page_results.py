@@ -23,7 +23,7 @@ def some_rows(utterances: int, conditions: tuple[str, ...] | None = None) -> Row
     """Keep the rows of the first utterances by hash, under some conditions."""
 
     def change(row: dict[str, Any]) -> dict[str, Any] | None:
-        kept = _share(row["utterance"]) < utterances / 160 and (conditions is None or row["condition"] in conditions)
+        kept = _share(row["utterance"]) < utterances / 24 and (conditions is None or row["condition"] in conditions)
         return row if kept else None
 
     return change

@@ -97,7 +97,7 @@ def test_rates_far_beyond_100_do_not_flatten_the_others(real: Section) -> None:
     axes = drawing.draw(figure).axes[0]
     height = {value: float(axes.transAxes.inverted().transform(axes.transData.transform((0, value)))[1]) for value in (10, 14.8, 20.2, 613)}
     assert height[20.2] - height[14.8] > 0.05, "clean and white noise stay apart"
-    assert 0.9 < height[613] < 1
+    assert 0.85 < height[613] < 1
     assert height[10] >= 0
     labels = [text for text in texts(drawing.svg(figure)) if text.isdecimal()]
     assert {"20", "50", "100", "200", "500"} <= set(labels), "plain numbers, no powers"
@@ -133,8 +133,10 @@ def test_reliability_is_that_of_the_summary(real: Section) -> None:
         expected = [(b["mean_confidence"], b["accuracy"], b["count"]) for b in bins if b["count"]]
         got = [(float(point.x), point.y, point.n) for point in figure.series[0].points]
         assert got == [pytest.approx(one, abs=1e-6) for one in expected]
-    ece = real.entries[0].summary["conditions"]["clean"]["metrics"]["ece"]["value"]
-    assert clean.series[0].detail == f"ECE {ece:.3f}"
+    assert clean.series[0].detail == "", "too few words for an ECE"
+    [many] = open_sections([REAL.parent / "clean-v1" / "dialogue"], normalizer=DEFAULT_NORMALISER)
+    ece = many.entries[0].summary["conditions"]["clean"]["metrics"]["ece"]["value"]
+    assert reliability_charts(many)[0].series[0].detail == f"ECE {ece:.3f}"
 
 
 def test_risk_at_full_coverage_is_the_share_of_wrong_words(real: Section) -> None:

@@ -86,7 +86,7 @@ def default_grid(row: Line) -> Line | None:
 def test_the_default_grid_needs_no_conditions(tmp_path: Path) -> None:
     path = write_result(tmp_path, ANCHOR, default_grid)
     [command] = commands(leaderboard_of(tmp_path))
-    assert options_of(command).keys() == {"suite", "corpus", "limit", "model", "dtype", "output"}
+    assert options_of(command).keys() == {"suite", "corpus", "model", "dtype", "output"}
     assert heard(path) <= hears(command)
 
 

@@ -94,7 +94,7 @@ def test_every_model_is_described(family_tree: Element) -> None:
     rows = {row[0]: row[1:] for row in lines_of(family_tree, "What was run")}
     assert rows["model"] == [TEACHER, "kd", "askd", "control"]
     assert rows["parameters, millions"] == ["37.8", "29.0", "28.0", "30.0"]
-    assert rows["RTFx"][0] == "– (no timings: resumed, cached or given transcripts)"
+    assert rows["RTFx"][0] == "– (no timings: a resumed run, given transcripts, limited requests, or timings taken out on purpose)"
     assert rows["RTFx"][1:] == ["20.0", "25.0", "15.0"]
 
 

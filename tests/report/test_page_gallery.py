@@ -22,7 +22,7 @@ from askd_bench.results import SIGNATURE_FILE, Result
 from askd_bench.suites import load_suite
 from askd_bench.text import DEFAULT_NORMALISER
 
-FEW = some_rows(16, ("clean", "babble-0dB"))
+FEW = some_rows(24, ("clean", "babble-0dB"))
 
 
 def shown(*results: Path, size: int = 2, seed: int = 0, suites: tuple[Path, ...] = ()) -> Gallery:
@@ -157,7 +157,7 @@ def test_a_suite_of_ones_own_sounds_where_its_file_is_named(tmp_path: Path) -> N
 
 def test_words_are_marked_as_they_are_scored(result: Path) -> None:
     rows = {(row.condition, row.utterance): row for row in Result.open(result).rows()}
-    found = shown(result, size=10)
+    found = shown(result, size=24)
     kinds: dict[str, int] = {}
     folded = 0
     for exhibit in found.exhibits:

@@ -22,6 +22,7 @@ def results(small_corpus: Path, stub_model: Any, tmp_path: Path, monkeypatch: py
     [mine] = run("noisy", "mine", output=tmp_path / "mine", **options)
     [theirs] = run("noisy", "theirs", output=packaged, **options)
     monkeypatch.setattr(reference, "REFERENCE_RESULTS_DIR", packaged)
+    monkeypatch.setattr(reference, "bundled_models", lambda: {"theirs": packaged})
     return mine, theirs.path
 
 
@@ -49,6 +50,12 @@ def test_the_same_speech_stands_beside(results: tuple[CorpusResult, Path]) -> No
     assert sum(line.strip().startswith("theirs (packaged) ") for line in lines) == 3, "clean, white-0dB and pooled"
     clean = next(i for i, line in enumerate(lines) if line.strip().startswith("clean"))
     assert "theirs (packaged)" in lines[clean + 1], "each below the run's own row"
+
+
+def test_models_without_a_bundled_checkpoint_do_not(results: tuple[CorpusResult, Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else every seed of every arm would have a line under every condition."""
+    monkeypatch.setattr(reference, "bundled_models", dict)
+    assert reference.reference_summaries(Result.open(results[0].path)) == {}
 
 
 @pytest.mark.parametrize(

@@ -20,6 +20,9 @@ Arrays = Mapping[str, NDArray[np.generic]]
 """Statistic -> shape (num_utterances,) or (num_utterances, bins)."""
 
 _SUITES = ("clean", "noisy", "far-field", "telephony", "calls", "accents", "distortion", "silence", "srb", "own-noise")
+CORE = ("clean", "noisy", "far-field", "telephony", "accents")
+"""Suites, of any version, that an overall rank rests on; the others have ranks of their own."""
+
 _WORD_STATISTICS = ("word_items", "word_wrong_above_0.7", "word_width_count", "word_width_confidence", "word_width_correct")
 
 
@@ -109,6 +112,11 @@ def read_boards(results: Sequence[Result]) -> Iterator[Board]:
             members = [name for name in rows if wanted.items() <= _heard(rows[name][1]).items()]
             taken = {name: rows.pop(name) for name in members}
             yield _board(suite, corpus, yardstick, sorted(wanted), taken)
+
+
+def core(boards: Sequence[Board]) -> list[Board]:
+    """Return the boards of `CORE` suites; all of them where there are none, as for suites of one's own."""
+    return [board for board in boards if board.suite.rpartition("-v")[0] in CORE] or list(boards)
 
 
 def _order(group: tuple[str, str]) -> tuple[int, str, str]:

@@ -10,7 +10,7 @@ import pandas as pd
 
 from askd_bench.errors import UserError
 from askd_bench.metrics.estimate import Estimate, rounded
-from askd_bench.report.leaderboard.boards import Board, anchor_of, read_boards
+from askd_bench.report.leaderboard.boards import Board, anchor_of, core, read_boards
 from askd_bench.report.leaderboard.figures import FIGURES, TEACHING, by_condition, figures, ranks, teaching
 from askd_bench.report.leaderboard.known import AboutModel, Published, read_models, read_published
 from askd_bench.report.leaderboard.pools import Pool, pool
@@ -31,11 +31,11 @@ class Leaderboard:
     Attributes:
         anchor: the model whose audio decides what is comparable.
         boards: of all suites and corpora; several for one where models heard different audio.
-        overall: the anchor's boards on which something is said, laid end to end; None where there is none.
+        overall: the anchor's boards of the core suites (`boards.CORE`), laid end to end; None where nothing is said on any.
         frame: one row a model on a board and condition, with columns `suite, corpus, board, condition, model, rank_best, rank_worst,
             utterances, reference_words, failed, parameters, dtype, device, threads, batch_size, teacher, control`, and `NAME`, `NAME_low`,
             `NAME_high` for each of `FIGURES` and `TEACHING`. Rows of one condition hold `wer` and `hallucination_rate` without intervals.
-            Corpus "all" pools a suite's boards with the anchor, suite "overall" all of them.
+            Corpus "all" pools a suite's boards with the anchor, suite "overall" those of the core suites.
         models: what is known of them. published: tables from elsewhere.
     """
 
@@ -66,7 +66,7 @@ def leaderboard_of(folder: Path) -> Leaderboard:
     models = read_models(folder, names)
     with_anchor = [board for board in boards if anchor in board.results]
     spoken = [board for board in with_anchor if board.has_words]
-    overall = pool(spoken) if spoken else None
+    overall = pool(core(spoken)) if spoken else None
     records: list[dict[str, Any]] = []
     if overall:
         records += _scope(overall, models, OVERALL, ALL_CORPORA)

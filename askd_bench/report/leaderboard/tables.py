@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from askd_bench.report.leaderboard.boards import Board
+from askd_bench.report.leaderboard.boards import CORE, Board
 from askd_bench.report.leaderboard.columns import (
     CLEAN,
     CONFIDENT,
@@ -156,7 +156,7 @@ def _models(leaderboard: Leaderboard) -> Section:
 def _to_be_ranked(leaderboard: Leaderboard) -> Section:
     note = (
         f"These commands make a model hear at least what {leaderboard.anchor} heard. More does no harm, since tables are cut to that; a "
-        "model that heard less has tables of its own."
+        f"model that heard less has tables of its own. The overall rank rests on {', '.join(CORE)}."
     )
     return Section(title="To be ranked", notes=(note,), code=tuple(commands(leaderboard)))
 

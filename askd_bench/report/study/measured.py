@@ -1,0 +1,131 @@
+"""What each model did on each domain, as statistics that add up over utterances; every model on the same utterances in the same order."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from askd_bench.errors import UserError
+from askd_bench.metrics import calibration, hallucination, inheritance, word_errors
+from askd_bench.metrics.aligned import align_systems
+from askd_bench.metrics.bootstrap import Clusters, Resampled, cluster_by, resample
+from askd_bench.metrics.scoring import score
+from askd_bench.metrics.temperature import TemperatureFit, at_temperature, fit_temperature
+from askd_bench.report.study.plan import Domain, StudyPlan
+from askd_bench.results import Result
+from askd_bench.types import Row
+
+Arrays = Mapping[str, NDArray[np.generic]]
+PLAIN, WORDS, SCALED, INHERITED = "plain", "words", "scaled", "inherited"
+_WORD_STATISTICS = (
+    "word_items",
+    "word_confidence",
+    "word_correct",
+    "word_wrong",
+    "word_log_loss",
+    "word_wrong_above_0.7",
+    "word_width_count",
+    "word_width_confidence",
+    "word_width_correct",
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Part:
+    """One model on one suite and corpus.
+
+    Attributes:
+        cluster: str, shape (num_utterances,), what each utterance is resampled with: its speaker where the corpus has ten or more.
+        families: statistics of words and errors as decoded ("plain", "words"), of words at the fitted temperature ("scaled"), and beside
+            the teacher ("inherited"); those without confidences lack "words", those without temperature "scaled".
+    """
+
+    cluster: NDArray[np.str_]
+    families: Mapping[str, Arrays]
+
+
+class Measurements:
+    """Reads each result once and keeps what adds up; figures come from `resampled`.
+
+    Args:
+        plan: of the study.
+        results: folder of `<model>/<suite>-v<version>/<corpus>/`.
+        resamples: how many.
+
+    Raises:
+        UserError: later, where a result is missing, or was measured on other audio than the teacher's.
+    """
+
+    def __init__(self, plan: StudyPlan, results: Path, *, resamples: int) -> None:
+        self.plan = plan
+        self.results = results
+        self.resamples = resamples
+        self._parts: dict[tuple[str, str, str, str], Part] = {}
+        self._fits: dict[str, TemperatureFit] = {}
+        self.resampled = lru_cache(maxsize=None)(self._resampled)
+
+    def fit(self, model: str) -> TemperatureFit:
+        """Return the model's temperature, fitted on the plan's dev utterances."""
+        if model not in self._fits:
+            suite, corpus = self.plan.fitting
+            self._fits[model] = fit_temperature(score([row for row in self._result(model, suite, corpus).rows() if row.split == "dev"]))
+        return self._fits[model]
+
+    def clusters(self, domain: str) -> Clusters:
+        """Return what is resampled in that domain: speakers in corpora that have ten or more, utterances in the others."""
+        names = np.concatenate([part.cluster for part in self._of(self.plan.teacher, domain)])
+        unique, index = np.unique(names, return_inverse=True)
+        kinds = {name[0] for name in unique}
+        kind = "speaker" if kinds == {"s"} else "utterance" if kinds == {"u"} else "speaker or utterance"
+        return Clusters(index.astype(np.int64), len(unique), kind)
+
+    def _resampled(self, model: str, domain: str, family: str) -> Resampled | None:
+        """Return sums over the domain and over each resample; None where the model has no such statistics."""
+        parts = self._of(model, domain)
+        if any(family not in part.families for part in parts):
+            return None
+        laid = {name: np.concatenate([part.families[family][name] for part in parts]) for name in parts[0].families[family]}
+        return resample(laid, self.clusters(domain), resamples=self.resamples)
+
+    def _of(self, model: str, domain: str) -> list[Part]:
+        return [self._part(model, one, corpus) for _, one in self.plan.parts(domain) for corpus in one.corpora]
+
+    def _part(self, model: str, domain: Domain, corpus: str) -> Part:
+        key = (model, domain.suite, corpus, domain.conditions)
+        if key not in self._parts:
+            self._parts[key] = self._measure(model, domain, corpus)
+        return self._parts[key]
+
+    def _measure(self, model: str, domain: Domain, corpus: str) -> Part:
+        rows = self._rows(model, domain, corpus)
+        taught = rows if model == self.plan.teacher else self._rows(self.plan.teacher, domain, corpus)
+        aligned = align_systems([rows, taught], names=[model, self.plan.teacher])
+        failed = next((row for row in (*rows, *taught) if row.hypothesis is None), None)
+        if failed is not None:
+            raise UserError(f"results: {model} on {domain.suite}/{corpus} has no hypothesis for {failed.utterance!r} ({failed.error})")
+        scored = score(sorted(rows, key=lambda row: (row.condition, row.utterance)))
+        families: dict[str, Arrays] = {
+            PLAIN: {**word_errors.statistics(scored), **hallucination.statistics(scored)},
+            INHERITED: inheritance.statistics(aligned, student=0, teacher=1),
+        }
+        temperature = self.fit(model).temperature
+        for family, at in ((WORDS, scored), (SCALED, at_temperature(scored, temperature) if temperature is not None else None)):
+            if at is not None and np.isfinite(at.words.confidence).any():
+                everything = calibration.statistics(at)
+                families[family] = {name: everything[name] for name in _WORD_STATISTICS}
+        clusters = cluster_by(aligned.speaker, aligned.utterance)
+        named = aligned.speaker if clusters.kind == "speaker" else aligned.utterance
+        prefix = f"{clusters.kind[0]}:{corpus}:"
+        return Part(cluster=np.char.add(prefix, named), families=families)
+
+    def _rows(self, model: str, domain: Domain, corpus: str) -> list[Row]:
+        result = self._result(model, domain.suite, corpus)
+        baseline = result.signature()["suite"]["baseline"]
+        wanted = {"all": lambda _: True, "baseline": baseline.__eq__, "shifted": baseline.__ne__}[domain.conditions]
+        return [replace(row, realised={}) for row in result.rows() if row.split == "test" and wanted(row.condition)]
+
+    def _result(self, model: str, suite: str, corpus: str) -> Result:
+        return Result.open(self.results / model / suite / corpus)

@@ -1,0 +1,107 @@
+"""The findings of a study as Markdown: the verdict first, then the tables it rests on."""
+
+from collections.abc import Mapping, Sequence
+
+from askd_bench.metrics.bootstrap import RESAMPLES
+from askd_bench.report.page.charts import Chart
+from askd_bench.report.study import outcomes as o
+from askd_bench.report.study import tables as t
+from askd_bench.report.study.measured import Measurements
+from askd_bench.report.study.plan import SHIFTED
+
+Section = tuple[str, Sequence[str]]
+
+
+def findings(measurements: Measurements, figures: Mapping[str, Chart]) -> str:
+    """Return the page; `figures`: path of each figure's file, as the page should link it, and its chart."""
+    several = [arm for arm, models in measurements.plan.arms.items() if len(models) > 1]
+    single = [arm for arm, models in measurements.plan.arms.items() if len(models) == 1]
+    first, second = measurements.plan.primary
+    heard = [*measurements.plan.domains, SHIFTED]
+    spoken = [domain for domain in heard if o.figure(measurements, [measurements.plan.teacher], domain, o.WER) is not None]
+    silent = [domain for domain in heard if domain not in spoken]
+    pairs = [(a, b) for i, a in enumerate(several) for b in several[:i]]
+    sections: list[Section] = [
+        ("Verdict", [_verdict(measurements), t.verdict_table(measurements), _how(measurements)]),
+        ("Word errors", [t.domain_table(measurements, one, spoken) for one in (o.WER, o.MER)]),
+        (
+            f"{first} against {second}, by domain",
+            [t.domain_contrasts(measurements, (first, second), (o.WER, o.MER, o.CONFIDENT, o.ECE, o.INHERITANCE), spoken)],
+        ),
+        (
+            "Over-confidence",
+            [
+                "Shifted speech, as decoded:",
+                t.outcome_table(measurements, (o.CONFIDENT, o.GAP, o.ECE), SHIFTED),
+                "Shifted speech, at the temperature fitted on clean dev speech:",
+                t.outcome_table(measurements, (o.CONFIDENT_SCALED, o.GAP_SCALED, o.ECE_SCALED), SHIFTED),
+                "Clean speech:",
+                t.outcome_table(measurements, (o.CONFIDENT, o.GAP, o.ECE, o.ECE_SCALED), "clean"),
+                "Temperatures (below 1: the student was under-confident on clean dev speech and is sharpened; *: at an end of the grid):",
+                t.temperature_table(measurements),
+            ],
+        ),
+        (
+            "Inheritance",
+            [
+                "Share of the teacher's errors that a student makes in the same way; beyond chance: 0 an independent student, 1 a copy.",
+                t.outcome_table(measurements, (o.INHERITED_SHARE, o.INHERITANCE, o.CONFIDENT_INHERITANCE), SHIFTED),
+            ],
+        ),
+        (
+            "Hallucination",
+            [
+                t.outcome_table(measurements, (o.INSERTIONS, o.DELETIONS), SHIFTED),
+                *(t.outcome_table(measurements, (o.INVENTED,), domain) for domain in silent),
+            ],
+        ),
+        (
+            "Every pair of arms with several seeds, shifted speech",
+            [
+                t.contrast_table(
+                    measurements, [*pairs, *((arm, "teacher") for arm in several)], (o.WER, o.MER, o.CONFIDENT, o.INHERITANCE), SHIFTED
+                ),
+                t.contrast_table(measurements, pairs, (o.ECE, o.ECE_SCALED, o.GAP, o.GAP_SCALED, o.CONFIDENT_SCALED), SHIFTED),
+            ],
+        ),
+        (
+            "Controls, first seed of each, shifted speech",
+            [
+                t.contrast_table(
+                    measurements,
+                    [*((arm, second) for arm in single), *((first, arm) for arm in single)],
+                    (o.WER, o.MER, o.CONFIDENT, o.CONFIDENT_SCALED, o.ECE, o.INHERITANCE),
+                    SHIFTED,
+                    seeds=1,
+                )
+            ]
+            if single
+            else [],
+        ),
+        ("What the seed alone does", [t.seed_spread(measurements, one, SHIFTED) for one in o.PRIMARY]),
+        ("Figures", [f"![{chart.title}. {chart.description}]({path})\n\n{chart.caption}" for path, chart in figures.items()]),
+    ]
+    return "\n\n".join(f"### {title}\n\n" + "\n\n".join(parts) for title, parts in sections if parts)
+
+
+def _verdict(measurements: Measurements) -> str:
+    first, second = measurements.plan.primary
+    sentences = []
+    for one, delta, p in t.primary_differences(measurements):
+        if t.shown(delta, p):
+            word = "less" if delta.value < 0 else "more"
+            sentences.append(f"**{one.label}**: {first} has {word} than {second}, and all seeds agree.")
+        else:
+            reason = "the seeds do not agree in sign" if not delta.agree else "the difference is within what other utterances would give"
+            sentences.append(f"**{one.label}**: no difference between {first} and {second} is shown; {reason}.")
+    return " ".join(sentences)
+
+
+def _how(measurements: Measurements) -> str:
+    clusters = measurements.clusters(SHIFTED)
+    words = int(measurements.resampled(measurements.plan.teacher, SHIFTED, "plain").total["reference_words"])  # type: ignore[union-attr]
+    return (
+        f"Shifted speech is {words:,} reference words; 95 % intervals over {clusters.count} clusters ({clusters.kind}), {RESAMPLES:,} "
+        "resamples. Ranges in brackets after a figure are those of the seeds. Differences are first minus second: negative means fewer "
+        "errors, fewer confident errors, less inherited."
+    )

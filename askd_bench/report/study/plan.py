@@ -1,0 +1,87 @@
+"""The file that says which models are an arm's seeds, which results make a domain, and what is compared."""
+
+import tomllib
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from askd_bench.errors import UserError
+
+SHIFTED = "shifted"
+
+
+class Domain(BaseModel):
+    """Result directories that make one kind of audio.
+
+    Attributes:
+        suite: label, e.g. `noisy-v1`.
+        corpora: of it.
+        conditions: all of them, the baseline alone, or all but the baseline.
+        shifted: part of the speech that the primary outcomes are measured on.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    suite: str
+    corpora: tuple[str, ...] = Field(min_length=1)
+    conditions: Literal["all", "baseline", "shifted"] = "shifted"
+    shifted: bool = True
+
+
+class StudyPlan(BaseModel):
+    """What is compared with what.
+
+    Attributes:
+        teacher: model whose errors may be inherited.
+        arms: arm -> its students, one a seed, in the same order of seeds in every arm; arms with fewer have the first seeds.
+        primary: the two arms of the verdict; differences are the first minus the second.
+        domains: name -> where its audio is. "shifted" stands for those that are, laid end to end.
+        fitting: suite and corpus whose dev utterances a model's temperature is fitted on.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    teacher: str
+    arms: dict[str, tuple[str, ...]] = Field(min_length=2)
+    primary: tuple[str, str]
+    domains: dict[str, Domain] = Field(min_length=1)
+    fitting: tuple[str, str]
+
+    @model_validator(mode="after")
+    def _consistent(self) -> "StudyPlan":
+        for arm in self.primary:
+            if arm not in self.arms:
+                raise ValueError(f"primary: {arm!r} is no arm (allowed: {', '.join(self.arms)})")
+        if SHIFTED in self.domains:
+            raise ValueError(f"domains: {SHIFTED!r} is taken by what is shifted of all of them; choose another name")
+        if not any(domain.shifted for domain in self.domains.values()):
+            raise ValueError("domains: none is shifted, so there is nothing to measure the primary outcomes on")
+        return self
+
+    @property
+    def models(self) -> tuple[str, ...]:
+        """The teacher and every student."""
+        return (self.teacher, *(model for students in self.arms.values() for model in students))
+
+    def parts(self, domain: str) -> list[tuple[str, Domain]]:
+        """Return the domains that `domain` is laid together from: itself, or for "shifted" all that are."""
+        if domain == SHIFTED:
+            return [(name, one) for name, one in self.domains.items() if one.shifted]
+        return [(domain, self.domains[domain])]
+
+
+def load_study_plan(path: Path) -> StudyPlan:
+    """Read a study's file.
+
+    Raises:
+        UserError: it is missing, no TOML, has an unknown key, or names an arm that is none.
+    """
+    try:
+        return StudyPlan.model_validate(tomllib.loads(path.read_text("utf-8")))
+    except OSError as error:
+        raise UserError(f"study: {path} cannot be read: {error.strerror}") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise UserError(f"study: {path} is not valid TOML: {error}") from error
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(map(str, first["loc"]))
+        raise UserError(f"study: {path}: {where + ': ' if where else ''}{first['msg'].removeprefix('Value error, ')}") from error

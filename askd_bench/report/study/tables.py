@@ -1,0 +1,144 @@
+"""The tables of a study, as Markdown."""
+
+from collections.abc import Sequence
+from itertools import combinations
+
+from askd_bench.metrics.significance import ALPHA, holm
+from askd_bench.report.study.measured import Measurements
+from askd_bench.report.study.outcomes import PRIMARY, Difference, Figure, Outcome, difference, figure
+from askd_bench.report.study.plan import SHIFTED
+
+DASH = "–"
+
+
+def markdown(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Return a table; the first column is aligned to the left, the others to the right."""
+    lines = [header, ["---", *["---:"] * (len(header) - 1)], *rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def outcome_table(measurements: Measurements, outcomes: Sequence[Outcome], domain: str) -> str:
+    """Return one row an arm, one column an outcome: mean over seeds, and the range of the seeds where there are several."""
+    arms = _arms(measurements)
+    rows = [[_name(arm, models), *(_figure(figure(measurements, models, domain, one), one) for one in outcomes)] for arm, models in arms]
+    return markdown(["arm", *(one.label for one in outcomes)], rows)
+
+
+def domain_table(measurements: Measurements, outcome: Outcome, domains: Sequence[str]) -> str:
+    """Return one row an arm, one column a domain."""
+    arms = _arms(measurements)
+    rows = [
+        [_name(arm, models), *(_figure(figure(measurements, models, one, outcome), outcome) for one in domains)] for arm, models in arms
+    ]
+    return markdown([f"{outcome.label}: arm", *domains], rows)
+
+
+def primary_differences(measurements: Measurements) -> list[tuple[Outcome, Difference, float | None]]:
+    """Return the primary outcomes with the difference of the primary arms on shifted speech and its p-value after Holm's correction."""
+    first, second = (measurements.plan.arms[arm] for arm in measurements.plan.primary)
+    found = [(one, difference(measurements, first, second, SHIFTED, one)) for one in PRIMARY]
+    known = [(one, delta) for one, delta in found if delta is not None]
+    corrected = holm([delta.p for _, delta in known])
+    return [(one, delta, p) for (one, delta), p in zip(known, corrected, strict=True)]
+
+
+def shown(delta: Difference, p: float | None) -> bool:
+    """The rule of the verdict: significant after correction, and all seeds agree."""
+    return p is not None and p < ALPHA and delta.agree
+
+
+def verdict_table(measurements: Measurements) -> str:
+    """Return the primary comparison: difference, interval, corrected p, each seed's own, what could have been found, verdict."""
+    first, second = measurements.plan.primary
+    rows = [
+        [
+            one.label,
+            _difference(delta, one),
+            _p(p),
+            ", ".join(_number(seed, one, signed=True) for seed in delta.seeds),
+            DASH if delta.detectable is None else _number(delta.detectable, one),
+            f"**shown**: {first} {'lower' if delta.value < 0 else 'higher'}" if shown(delta, p) else "not shown",
+        ]
+        for one, delta, p in primary_differences(measurements)
+    ]
+    return markdown([f"{first} − {second}, shifted speech", "difference", "p (Holm)", "each seed", "detectable", "verdict"], rows)
+
+
+def contrast_table(
+    measurements: Measurements, pairs: Sequence[tuple[str, str]], outcomes: Sequence[Outcome], domain: str, *, seeds: int | None = None
+) -> str:
+    """Return differences of pairs of arms, the first minus the second, with intervals; `seeds`: of the first so many seeds only."""
+    arms = dict(_arms(measurements))
+    rows = []
+    for first, second in pairs:
+        a, b = (arms[name][:seeds] for name in (first, second))
+        found = [difference(measurements, a, b, domain, one) for one in outcomes]
+        rows.append([f"{first} − {second}", *(_difference(delta, one) for delta, one in zip(found, outcomes, strict=True))])
+    return markdown([f"difference, {domain}", *(one.label for one in outcomes)], rows)
+
+
+def domain_contrasts(measurements: Measurements, pair: tuple[str, str], outcomes: Sequence[Outcome], domains: Sequence[str]) -> str:
+    """Return the differences of two arms, a row a domain."""
+    arms = dict(_arms(measurements))
+    rows = []
+    for domain in domains:
+        found = [difference(measurements, arms[pair[0]], arms[pair[1]], domain, one) for one in outcomes]
+        rows.append([domain, *(_difference(delta, one) for delta, one in zip(found, outcomes, strict=True))])
+    return markdown([f"{pair[0]} − {pair[1]}", *(one.label for one in outcomes)], rows)
+
+
+def seed_spread(measurements: Measurements, outcome: Outcome, domain: str) -> str:
+    """Return, for arms of several seeds, how far two trainings that differ in nothing but the seed lie apart."""
+    rows = []
+    for arm, models in _arms(measurements):
+        one = figure(measurements, models, domain, outcome)
+        if one is None or len(one.seeds) < 2:
+            continue
+        largest = max(abs(a - b) for a, b in combinations(one.seeds, 2))
+        rows.append([arm, ", ".join(_number(seed, outcome) for seed in one.seeds), _number(largest, outcome)])
+    return markdown([f"{outcome.label}, {domain}: arm", "each seed", "largest difference"], rows)
+
+
+def temperature_table(measurements: Measurements) -> str:
+    """Return the fitted temperatures, each seed's own."""
+    rows = []
+    for arm, models in _arms(measurements):
+        fits = [measurements.fit(model) for model in models]
+        cells = [DASH if fit.temperature is None else f"{fit.temperature:g}{'*' if fit.at_edge else ''}" for fit in fits]
+        rows.append([arm, ", ".join(cells), ", ".join(str(fit.n) for fit in fits)])
+    return markdown(["arm", "temperature of each seed", "dev words"], rows)
+
+
+def _arms(measurements: Measurements) -> list[tuple[str, tuple[str, ...]]]:
+    return [("teacher", (measurements.plan.teacher,)), *measurements.plan.arms.items()]
+
+
+def _name(arm: str, models: Sequence[str]) -> str:
+    return f"{arm} ({len(models)} seeds)" if len(models) > 1 else arm
+
+
+def _number(value: float, outcome: Outcome, *, signed: bool = False) -> str:
+    return f"{outcome.factor * value:{'+' if signed else ''}.{outcome.digits}f}"
+
+
+def _figure(one: Figure | None, outcome: Outcome) -> str:
+    if one is None:
+        return DASH
+    text = _number(one.value, outcome)
+    if len(one.seeds) < 2:
+        return text
+    return f"{text} ({_number(min(one.seeds), outcome)} to {_number(max(one.seeds), outcome)})"
+
+
+def _difference(delta: Difference | None, outcome: Outcome) -> str:
+    if delta is None:
+        return DASH
+    text = _number(delta.value, outcome, signed=True)
+    if delta.interval is None:
+        return text
+    low, high = (_number(end, outcome, signed=True) for end in delta.interval)
+    return f"{text} [{low}, {high}]"
+
+
+def _p(p: float | None) -> str:
+    return DASH if p is None else "< .001" if p < 0.001 else f"{p:.3f}".lstrip("0") if p < 1 else "1"

@@ -1,0 +1,192 @@
+"""A study's figures are those of its rows, its differences those of the paired bootstrap, and its verdict follows its rule."""
+
+from pathlib import Path
+
+import jiwer
+import numpy as np
+import pytest
+from leaderboard_results import ANCHOR, Line, few, hashed, misheard, write_result
+
+from askd_bench.errors import UserError
+from askd_bench.metrics.aligned import align_systems
+from askd_bench.metrics.bootstrap import cluster_by
+from askd_bench.metrics.significance import paired_bootstrap
+from askd_bench.report.page.drawing import svg
+from askd_bench.report.study.charts import charts
+from askd_bench.report.study.measured import Measurements
+from askd_bench.report.study.outcomes import CONFIDENT, ECE, ECE_SCALED, INHERITANCE, WER, difference, figure
+from askd_bench.report.study.page import findings
+from askd_bench.report.study.plan import SHIFTED, StudyPlan, load_study_plan
+from askd_bench.report.study.tables import primary_differences, shown, temperature_table, verdict_table
+from askd_bench.results import Result
+from askd_bench.text import normaliser
+from askd_bench.types import Row
+
+PLAN = """
+teacher = "whisper-tiny.en"
+primary = ["good", "bad"]
+fitting = ["noisy-v1", "dialogue"]
+[arms]
+good = ["good-s0", "good-s1"]
+bad = ["bad-s0", "bad-s1"]
+like-bad = ["alike-s0", "alike-s1"]
+single = ["single-s0"]
+[domains.clean]
+suite = "noisy-v1"
+corpora = ["dialogue", "prompts"]
+conditions = "baseline"
+shifted = false
+[domains.noise]
+suite = "noisy-v1"
+corpora = ["dialogue", "prompts"]
+"""
+RATES = {"good": 0.05, "bad": 0.7, "alike": 0.7, "single": 0.1}
+MODELS = [f"{arm}-s{seed}" for arm in ("good", "bad", "alike") for seed in (0, 1)] + ["single-s0"]
+
+
+def with_dev(row: Line) -> Line | None:
+    return row if row["split"] == "dev" else few(24)(row)
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("study")
+    for corpus in ("dialogue", "prompts"):
+        write_result(folder, ANCHOR, with_dev, corpus=corpus)
+        for model in MODELS:
+            write_result(folder, model, with_dev, misheard(model, RATES[model.split("-")[0]]), corpus=corpus)
+    (folder / "study.toml").write_text(PLAN)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def measured(root: Path) -> Measurements:
+    return Measurements(load_study_plan(root / "study.toml"), root, resamples=500)
+
+
+def shifted_rows(root: Path, model: str) -> list[Row]:
+    return [
+        row
+        for corpus in ("dialogue", "prompts")
+        for row in Result.open(root / model / "noisy-v1" / corpus).rows()
+        if row.split == "test" and row.condition != "clean"
+    ]
+
+
+def test_an_arms_figure_is_the_mean_of_its_seeds_pooled_rates(root: Path, measured: Measurements) -> None:
+    normalise = normaliser("whisper-english")
+    rates = []
+    for model in ("bad-s0", "bad-s1"):
+        rows = [row for row in shifted_rows(root, model) if normalise(row.reference)]
+        rates.append(jiwer.wer([normalise(row.reference) for row in rows], [normalise(row.hypothesis) for row in rows]))
+    one = figure(measured, ("bad-s0", "bad-s1"), SHIFTED, WER)
+    assert one is not None
+    assert one.value == pytest.approx(np.mean(rates), abs=1e-12)
+    assert one.seeds == pytest.approx(rates, abs=1e-12)
+    assert one.interval is not None
+    assert one.interval[0] < one.value < one.interval[1]
+
+
+def test_a_difference_of_single_models_is_that_of_the_paired_bootstrap(root: Path) -> None:
+    measured = Measurements(load_study_plan(root / "study.toml"), root, resamples=4000)
+    delta = difference(measured, ("bad-s0",), ("single-s0",), SHIFTED, WER)
+    both = [shifted_rows(root, model) for model in ("bad-s0", "single-s0")]
+    aligned = align_systems(both, names=["a", "b"])
+    oracle = paired_bootstrap(
+        aligned.errors(0), aligned.errors(1), aligned.reference_words, cluster_by(aligned.speaker, aligned.utterance), resamples=4000
+    )
+    assert delta is not None
+    assert delta.interval is not None
+    assert oracle.difference.value == pytest.approx(delta.value, abs=1e-12)
+    assert delta.interval == pytest.approx((oracle.difference.low, oracle.difference.high), abs=0.1 * oracle.detectable)
+    assert delta.detectable == pytest.approx(oracle.detectable, rel=0.08)
+
+
+def test_an_arm_does_not_differ_from_itself_and_the_teacher_is_its_own_copy(measured: Measurements) -> None:
+    delta = difference(measured, ("bad-s0", "bad-s1"), ("bad-s0", "bad-s1"), SHIFTED, WER)
+    assert delta is not None
+    assert (delta.value, delta.seeds, delta.p, delta.agree) == (0.0, (0.0, 0.0), 1.0, False)
+    copy = figure(measured, (ANCHOR,), SHIFTED, INHERITANCE)
+    assert copy is not None
+    assert copy.value == 1.0
+
+
+def test_differences_change_sign_with_the_order_of_the_arms(measured: Measurements) -> None:
+    for outcome in (WER, CONFIDENT, ECE, INHERITANCE):
+        one = difference(measured, measured.plan.arms["good"], measured.plan.arms["bad"], SHIFTED, outcome)
+        other = difference(measured, measured.plan.arms["bad"], measured.plan.arms["good"], SHIFTED, outcome)
+        assert one is not None
+        assert other is not None
+        assert one.value == pytest.approx(-other.value)
+        assert one.detectable == pytest.approx(other.detectable)
+
+
+def test_the_verdict_wants_significance_and_agreement(root: Path, measured: Measurements) -> None:
+    found = {outcome.metric: shown(delta, p) for outcome, delta, p in primary_differences(measured)}
+    assert found["wer"]
+    assert "**shown**: good lower" in verdict_table(measured)
+    plan = measured.plan.model_copy(update={"primary": ("like-bad", "bad")})
+    alike = primary_differences(Measurements(plan, root, resamples=500))
+    assert not any(shown(delta, p) for _, delta, p in alike)
+    assert all(p is not None and delta.p is not None and p >= delta.p for _, delta, p in alike)
+
+
+def test_an_arm_of_one_seed_is_compared_with_the_first_seed_and_the_teacher_with_all(measured: Measurements) -> None:
+    arms = measured.plan.arms
+    one = difference(measured, arms["bad"], arms["single"], SHIFTED, WER)
+    first = difference(measured, arms["bad"][:1], arms["single"], SHIFTED, WER)
+    assert one == first
+    taught = difference(measured, arms["bad"], (ANCHOR,), SHIFTED, WER)
+    assert taught is not None
+    assert len(taught.seeds) == 2
+
+
+def test_temperatures_are_fitted_on_dev_speech_alone(measured: Measurements) -> None:
+    fit = measured.fit("bad-s0")
+    assert fit.temperature is not None
+    assert "| good |" in temperature_table(measured)
+    raw, scaled = (figure(measured, ("bad-s0",), SHIFTED, outcome) for outcome in (ECE, ECE_SCALED))
+    assert raw is not None
+    assert scaled is not None
+    assert (raw.value == scaled.value) == (fit.temperature == 1.0)
+
+
+def test_the_page_names_every_arm_and_figures_are_the_same_bytes_each_time(measured: Measurements) -> None:
+    drawn = charts(measured)
+    page = findings(measured, {f"{chart.name}.svg": chart for chart in drawn})
+    assert all(arm in page for arm in measured.plan.arms)
+    assert "nan" not in page
+    assert [svg(chart) for chart in drawn] == [svg(chart) for chart in charts(measured)]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ('"good", "bad"]\nfitting', '"good", "ugly"]\nfitting', "primary: 'ugly' is no arm (allowed: good, bad, like-bad, single)"),
+        ("[domains.noise]", "[domains.shifted]", "'shifted' is taken"),
+        ('fitting = ["noisy-v1", "dialogue"]', "", "fitting: Field required"),
+        ("[arms]", "[arms", "is not valid TOML"),
+    ],
+)
+def test_a_wrong_plan_is_one_line(old: str, new: str, said: str, tmp_path: Path) -> None:
+    path = tmp_path / "study.toml"
+    path.write_text(PLAN.replace(old, new))
+    with pytest.raises(UserError) as refused:
+        load_study_plan(path)
+    assert said in str(refused.value)
+    assert "\n" not in str(refused.value)
+
+
+def test_other_audio_is_refused(root: Path, tmp_path: Path) -> None:
+    for corpus in ("dialogue", "prompts"):
+        write_result(tmp_path, ANCHOR, with_dev, corpus=corpus)
+        write_result(tmp_path, "good-s0", with_dev, lambda row: row | {"audio_sha256": hashed(row["audio_sha256"])}, corpus=corpus)
+    plan = StudyPlan.model_validate(load_study_plan(root / "study.toml").model_dump())
+    with pytest.raises(UserError, match="audio"):
+        figure(Measurements(plan, tmp_path, resamples=50), ("good-s0",), SHIFTED, WER)
+
+
+def test_a_missing_student_is_named(root: Path) -> None:
+    plan = load_study_plan(root / "study.toml")
+    with pytest.raises(UserError, match="absent"):
+        figure(Measurements(plan, root, resamples=50), ("absent",), SHIFTED, WER)

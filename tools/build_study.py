@@ -1,0 +1,61 @@
+"""Writes the findings of docs/STUDY.md and its figures from reference_results/: `python tools/build_study.py [--check]`."""
+
+import argparse
+import json
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT))
+
+from askd_bench.metrics.bootstrap import RESAMPLES  # noqa: E402
+from askd_bench.report.page.drawing import svg  # noqa: E402
+from askd_bench.report.study.charts import charts  # noqa: E402
+from askd_bench.report.study.measured import Measurements  # noqa: E402
+from askd_bench.report.study.page import findings  # noqa: E402
+from askd_bench.report.study.plan import load_study_plan  # noqa: E402
+from askd_bench.report.study.tables import markdown  # noqa: E402
+
+RESULTS = ROOT / "reference_results"
+PAGE = ROOT / "docs" / "STUDY.md"
+FIGURES = ROOT / "docs" / "figures"
+START, END = "<!-- findings: python tools/build_study.py -->", "<!-- end of findings -->"
+
+
+def training_table(models: list[str]) -> str:
+    """Return what the students' training logs say: validation after half and all of the steps, and the time it took."""
+    rows = []
+    for model in models:
+        log = RESULTS / "training" / model / "log.json"
+        if not log.is_file():
+            continue
+        content = json.loads(log.read_text())
+        checks = [(entry["step"], entry["eval_wer"]) for entry in content["history"] if "eval_wer" in entry]
+        rows.append(
+            [model, str(checks[-1][0]), " → ".join(f"{100 * wer:.1f}" for _, wer in checks), f"{content['summary']['seconds']:.0f}"]
+        )
+    return markdown(["student", "steps", "dev WER %, half way and at the end", "training, s"], rows)
+
+
+def main() -> None:
+    """Write, or with --check compare and exit with 1 where they differ."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--check", action="store_true")
+    check = parser.parse_args().check
+    plan = load_study_plan(RESULTS / "study.toml")
+    measurements = Measurements(plan, RESULTS, resamples=RESAMPLES)
+    drawn = {f"figures/{chart.name}.svg": chart for chart in charts(measurements)}
+    students = [model for models in plan.arms.values() for model in models]
+    text = f"{findings(measurements, drawn)}\n\n### Training\n\n{training_table(students)}"
+    before, rest = PAGE.read_text("utf-8").split(START)
+    page = f"{before}{START}\n\n{text}\n\n{END}{rest.split(END)[1]}"
+    files = {PAGE: page.encode(), **{FIGURES.parent / path: svg(chart) for path, chart in drawn.items()}}
+    if check:
+        stale = [path.name for path, content in files.items() if not path.is_file() or path.read_bytes() != content]
+        sys.exit(f"not what the results say: {', '.join(stale)}; run python tools/build_study.py" if stale else 0)
+    for path, content in files.items():
+        path.write_bytes(content)
+
+
+if __name__ == "__main__":
+    main()
