@@ -37,6 +37,12 @@ def score_choice(logits: torch.Tensor, chosen: torch.Tensor) -> torch.Tensor:
         float32, shape (batch, 2 + len(TEMPERATURES)): log-probability (nat), entropy divided by ln(vocabulary size) in [0, 1], then the
         log-probability at each temperature of `TEMPERATURES`.
     """
+    # Row by row, what is computed on the way stays in a processor's cache.
+    rows = zip(torch.split(logits, 1), torch.split(chosen, 1), strict=True) if logits.device.type == "cpu" else [(logits, chosen)]
+    return torch.cat([_score(*row) for row in rows])
+
+
+def _score(logits: torch.Tensor, chosen: torch.Tensor) -> torch.Tensor:
     logits = logits.float()
     shifted = logits - logits.amax(dim=-1, keepdim=True)
     chosen_logit = shifted.gather(-1, chosen[:, None]).squeeze(-1)

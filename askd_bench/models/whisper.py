@@ -15,7 +15,7 @@ from askd_bench.models.confidence import TokenConfidences, append, score_choice
 from askd_bench.models.devices import set_up
 from askd_bench.models.log_mel import LogMel
 from askd_bench.models.options import Options
-from askd_bench.models.whisper_decoder import decode_greedily
+from askd_bench.models.whisper_decoder import WhisperDecoder, decode_greedily
 from askd_bench.models.whisper_parts import WhisperParts, whisper_parts
 from askd_bench.types import Transcription
 
@@ -68,6 +68,7 @@ class WhisperTranscriber:
         self.frontend = parts.frontend
         self.encoder_key = _encoder_key(model, card, self.frontend) if num_beams == 1 else None
         self._model, self._parts, self._settings, self._num_beams = model, parts, parts.settings, num_beams
+        self._decoder = WhisperDecoder(model)
 
     def transcribe(self, features: Sequence[Features]) -> list[Transcription]:
         """Return one transcription for each spectrogram; see `Transcriber`."""
@@ -79,14 +80,17 @@ class WhisperTranscriber:
         fitting = tuple(i for i, feature in enumerate(features) if feature.shape[1] <= self._parts.window_frames)
         if not fitting or self._num_beams > 1:
             return Encoded(features, fitting, None)
-        return Encoded(features, fitting, self._model.model.encoder(self._batch(features, fitting)).last_hidden_state)
+        batch = self._batch(features, fitting)
+        # A CPU is faster clip by clip: activations of one stay in its cache, those of 16 do not. A clip's states hang on no other's then.
+        clips = torch.split(batch, 1) if batch.device.type == "cpu" else (batch,)
+        return Encoded(features, fitting, torch.cat([self._model.model.encoder(clip).last_hidden_state for clip in clips]))
 
     @torch.inference_mode()
     def decode(self, encoded: Encoded) -> list[Transcription]:
         """Return one transcription for each spectrogram of an encoded batch."""
         results: dict[int, Transcription] = {}
         if encoded.states is not None:
-            records = decode_greedily(self._model, encoded.states, self._settings)
+            records = decode_greedily(self._decoder, encoded.states, self._settings)
             results.update(zip(encoded.fitting, map(self._transcription, records), strict=True))
         elif encoded.fitting:
             sequences = self._generate(self._batch(encoded.features, encoded.fitting), num_beams=self._num_beams)

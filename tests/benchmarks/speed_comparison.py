@@ -9,6 +9,8 @@
 perturbed, and give text; askd-bench also decodes files, perturbs, measures confidences, and stores rows. Contenders take turns, so that
 what else the machine is doing falls on all alike; the median of the rounds counts. Beside the clock's seconds stand processor seconds, of
 workers too, which hang less on what else the machine is doing. Loading models, and a first pass of each, are not counted.
+
+Torch is imported inside functions: our rendering worker imports this file too, as it would import a user's script.
 """
 
 import argparse
@@ -22,13 +24,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
-from transformers import AutoModelForSpeechSeq2Seq, AutoProcessor, pipeline
 
 from askd_bench.corpora import open_corpus, select
 from askd_bench.evaluation.profile import Profile
 from askd_bench.evaluation.render import render
-from askd_bench.evaluation.run import run
 from askd_bench.models.names import DEFAULT_MODEL, bundled_models
 from askd_bench.perturbations.base import Scene
 from askd_bench.results import Result
@@ -42,6 +41,8 @@ Contender = Callable[[int], tuple[float, list[str]]]
 
 def main() -> None:
     """Race, and print a table."""
+    import torch
+
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--clips", type=int, default=64, help="of the bundled dialogue, under two conditions each")
     parser.add_argument("--batch-sizes", type=int, nargs="+", default=[1, 16])
@@ -109,6 +110,8 @@ def audio(chosen: list[Utterance]) -> list[Samples]:
 
 def ours(model: str, chosen: list[Utterance], scratch: Path, options: argparse.Namespace) -> Contender:
     """Whole runs, from recordings on disk to rows and summary on disk; the time of loading the model is taken off."""
+    from askd_bench.evaluation.run import run
+
     manifest = scratch / "clips.jsonl"
     manifest.write_text("".join(_line(utterance) for utterance in chosen))
 
@@ -131,6 +134,9 @@ def _line(utterance: Utterance) -> str:
 
 def transformers(heard: list[Samples], options: argparse.Namespace) -> dict[str, Contender]:
     """(a) and (b), in memory."""
+    import torch
+    from transformers import AutoModelForSpeechSeq2Seq, AutoProcessor, pipeline
+
     folder, dtype = bundled_models()[DEFAULT_MODEL], getattr(torch, options.dtype)
     asr = pipeline("automatic-speech-recognition", model=str(folder), dtype=dtype)
     model = AutoModelForSpeechSeq2Seq.from_pretrained(folder, dtype=dtype).eval()

@@ -200,7 +200,7 @@ def all_tokens(transcriber: Any, features: list[Any]) -> list[list[int]]:
 
     with torch.inference_mode():
         states = transcriber._model.model.encoder(torch.from_numpy(np.stack(features))).last_hidden_state
-        return [record.tokens for record in decode_greedily(transcriber._model, states, transcriber._settings)]
+        return [record.tokens for record in decode_greedily(transcriber._decoder, states, transcriber._settings)]
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from transformers.modeling_outputs import BaseModelOutput
 from askd_bench.errors import UserError
 from askd_bench.models.greedy import GreedySettings
 from askd_bench.models.log_mel import LogMel
-from askd_bench.models.whisper_decoder import decode_greedily
+from askd_bench.models.whisper_decoder import WhisperDecoder, decode_greedily
 from askd_bench.types import SAMPLING_RATE, Samples
 from askd_trainers.cross_attention import absorb_cross_attention
 from askd_trainers.losses import cross_entropy
@@ -153,5 +153,5 @@ class WhisperFamily:
             # A model that loops is stopped: no reference here has more than a third of the positions.
             max_length=min(model.config.max_target_positions, 2 * batch["labels"].shape[1] + 32),
         )
-        records = decode_greedily(model, states, settings)
+        records = decode_greedily(WhisperDecoder(model), states, settings)
         return [self.tokenizer.decode(record.tokens, skip_special_tokens=True) for record in records]
