@@ -25,6 +25,7 @@ from askd_bench.types import Row
 PLAN = """
 teacher = "whisper-tiny.en"
 primary = ["good", "bad"]
+contrasts = [["single", "bad"]]
 fitting = ["noisy-v1", "dialogue"]
 [arms]
 good = ["good-s0", "good-s1"]
@@ -156,13 +157,15 @@ def test_the_page_names_every_arm_and_figures_are_the_same_bytes_each_time(measu
     page = findings(measured, {f"{chart.name}.svg": chart for chart in drawn})
     assert all(arm in page for arm in measured.plan.arms)
     assert "nan" not in page
+    assert "| single − bad |" in page
     assert [svg(chart) for chart in drawn] == [svg(chart) for chart in charts(measured)]
 
 
 @pytest.mark.parametrize(
     ("old", "new", "said"),
     [
-        ('"good", "bad"]\nfitting', '"good", "ugly"]\nfitting', "primary: 'ugly' is no arm (allowed: good, bad, like-bad, single)"),
+        ('"good", "bad"]\ncontrasts', '"good", "ugly"]\ncontrasts', "primary: 'ugly' is no arm (allowed: good, bad, like-bad, single)"),
+        ('[["single", "bad"]]', '[["single", "ugly"]]', "contrasts: 'ugly' is no arm (allowed: good, bad, like-bad, single)"),
         ("[domains.noise]", "[domains.shifted]", "'shifted' is taken"),
         ('fitting = ["noisy-v1", "dialogue"]', "", "fitting: Field required"),
         ("[arms]", "[arms", "is not valid TOML"),

@@ -15,7 +15,6 @@ Section = tuple[str, Sequence[str]]
 def findings(measurements: Measurements, figures: Mapping[str, Chart]) -> str:
     """Return the page; `figures`: path of each figure's file, as the page should link it, and its chart."""
     several = [arm for arm, models in measurements.plan.arms.items() if len(models) > 1]
-    single = [arm for arm, models in measurements.plan.arms.items() if len(models) == 1]
     first, second = measurements.plan.primary
     heard = [*measurements.plan.domains, SHIFTED]
     spoken = [domain for domain in heard if o.figure(measurements, [measurements.plan.teacher], domain, o.WER) is not None]
@@ -65,17 +64,16 @@ def findings(measurements: Measurements, figures: Mapping[str, Chart]) -> str:
             ],
         ),
         (
-            "Controls, first seed of each, shifted speech",
+            "Further contrasts, over the seeds both arms have, shifted speech",
             [
                 t.contrast_table(
                     measurements,
-                    [*((arm, second) for arm in single), *((first, arm) for arm in single)],
+                    measurements.plan.contrasts,
                     (o.WER, o.MER, o.CONFIDENT, o.CONFIDENT_SCALED, o.ECE, o.INHERITANCE),
                     SHIFTED,
-                    seeds=1,
                 )
             ]
-            if single
+            if measurements.plan.contrasts
             else [],
         ),
         ("What the seed alone does", [t.seed_spread(measurements, one, SHIFTED) for one in o.PRIMARY]),

@@ -35,6 +35,7 @@ class StudyPlan(BaseModel):
         teacher: model whose errors may be inherited.
         arms: arm -> its students, one a seed, in the same order of seeds in every arm; arms with fewer have the first seeds.
         primary: the two arms of the verdict; differences are the first minus the second.
+        contrasts: further pairs of arms, compared over the seeds both have; they carry no verdict.
         domains: name -> where its audio is. "shifted" stands for those that are, laid end to end.
         fitting: suite and corpus whose dev utterances a model's temperature is fitted on.
     """
@@ -43,14 +44,16 @@ class StudyPlan(BaseModel):
     teacher: str
     arms: dict[str, tuple[str, ...]] = Field(min_length=2)
     primary: tuple[str, str]
+    contrasts: tuple[tuple[str, str], ...] = ()
     domains: dict[str, Domain] = Field(min_length=1)
     fitting: tuple[str, str]
 
     @model_validator(mode="after")
     def _consistent(self) -> "StudyPlan":
-        for arm in self.primary:
-            if arm not in self.arms:
-                raise ValueError(f"primary: {arm!r} is no arm (allowed: {', '.join(self.arms)})")
+        for key, pair in (("primary", self.primary), *(("contrasts", pair) for pair in self.contrasts)):
+            for arm in pair:
+                if arm not in self.arms:
+                    raise ValueError(f"{key}: {arm!r} is no arm (allowed: {', '.join(self.arms)})")
         if SHIFTED in self.domains:
             raise ValueError(f"domains: {SHIFTED!r} is taken by what is shifted of all of them; choose another name")
         if not any(domain.shifted for domain in self.domains.values()):

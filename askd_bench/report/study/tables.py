@@ -64,15 +64,12 @@ def verdict_table(measurements: Measurements) -> str:
     return markdown([f"{first} − {second}, shifted speech", "difference", "p (Holm)", "each seed", "detectable", "verdict"], rows)
 
 
-def contrast_table(
-    measurements: Measurements, pairs: Sequence[tuple[str, str]], outcomes: Sequence[Outcome], domain: str, *, seeds: int | None = None
-) -> str:
-    """Return differences of pairs of arms, the first minus the second, with intervals; `seeds`: of the first so many seeds only."""
+def contrast_table(measurements: Measurements, pairs: Sequence[tuple[str, str]], outcomes: Sequence[Outcome], domain: str) -> str:
+    """Return differences of pairs of arms, the first minus the second, with intervals, over the seeds both have."""
     arms = dict(_arms(measurements))
     rows = []
     for first, second in pairs:
-        a, b = (arms[name][:seeds] for name in (first, second))
-        found = [difference(measurements, a, b, domain, one) for one in outcomes]
+        found = [difference(measurements, arms[first], arms[second], domain, one) for one in outcomes]
         rows.append([f"{first} − {second}", *(_difference(delta, one) for delta, one in zip(found, outcomes, strict=True))])
     return markdown([f"difference, {domain}", *(one.label for one in outcomes)], rows)
 
