@@ -30,7 +30,7 @@ def training_table(models: list[str]) -> str:
         if not log.is_file():
             continue
         content = json.loads(log.read_text())
-        checks = [(entry["step"], entry["eval_wer"]) for entry in content["history"] if "eval_wer" in entry]
+        checks = [(entry["step"], entry["eval_wer"]) for entry in content["history"] if "eval_wer" in entry and entry["step"]]
         rows.append(
             [model, str(checks[-1][0]), " → ".join(f"{100 * wer:.1f}" for _, wer in checks), f"{content['summary']['seconds']:.0f}"]
         )

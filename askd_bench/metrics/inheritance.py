@@ -8,7 +8,8 @@ Conventions:
     - Expected share: what a student of the same error rate and habits would reach if its errors came independently of the teacher's. For
       each word the teacher gets wrong, with outcome $h$ on reference word $r$, the chance that the student does $h$ is estimated from the
       student's outcomes on all *other* occurrences of $r$ in the condition, with one pseudo-count on the student's overall rate of $h$:
-      $(c(h, r) + b(h)) / (n(r) + 1)$. So common confusions ("a" -> "the") are not counted as inheritance.
+      $(c(h, r) + b(h)) / (n(r) + 1)$. So common confusions ("a" -> "the") are not counted as inheritance. Pooled figures add up what each
+      condition gives: the same recording under another condition is no independent occurrence.
     - Excess $= (observed - expected) / (1 - expected)$ on the teacher's wrong words: 0 for an independent student, 1 for a copy; negative
       for one that avoids the teacher's errors.
     - This null knows words, not how hard a recording is: two systems that fail on the same mumbled word look related without any teaching.
@@ -92,6 +93,21 @@ def expected_agreement(
     return np.clip(chance, 0.0, 1.0)
 
 
+def _expected(
+    condition: NDArray[np.str_],
+    reference: NDArray[np.int64],
+    student: NDArray[np.int64],
+    teacher: NDArray[np.int64],
+    at: NDArray[np.bool_],
+) -> Array:
+    """Return `expected_agreement` of each condition by itself, in the order of the words in `at`; `condition`: of each word."""
+    chance = np.zeros(len(at))
+    for one in np.unique(condition):
+        here = condition == one
+        chance[here & at] = expected_agreement(reference[here], student[here], teacher[here], at[here])
+    return chance[at]
+
+
 def _count(values: NDArray[np.int64], wanted: NDArray[np.int64]) -> Array:
     ordered = np.sort(values)
     return (np.searchsorted(ordered, wanted, side="right") - np.searchsorted(ordered, wanted, side="left")).astype(np.float64)
@@ -107,6 +123,7 @@ def statistics(aligned: Aligned, *, student: int = 0, teacher: int = 1, keep: ND
     use = _used_words(aligned, keep)
     where = aligned.word_utterance[use]
     n = len(aligned.utterance)
+    condition = aligned.condition[where]
     reference = aligned.reference[use]
     outcomes = [aligned.systems[k].outcome[use] for k in (student, teacher)]
     sure = [aligned.systems[k].confidence[use] for k in (student, teacher)]
@@ -126,11 +143,11 @@ def statistics(aligned: Aligned, *, student: int = 0, teacher: int = 1, keep: ND
         "student_wrong": add(s),
         "both_wrong": add(s & t),
         "same": add(same),
-        "expected": add(expected_agreement(reference, outcomes[0], outcomes[1], t), where[t]),
+        "expected": add(_expected(condition, reference, outcomes[0], outcomes[1], t), where[t]),
         "known": add(np.isfinite(sure[0]) & np.isfinite(sure[1])),
         "confident_wrong": add(confident_wrong),
         "confident_same": add(confident_wrong & (sure_student == outcomes[1])),
-        "confident_expected": add(expected_agreement(reference, sure_student, outcomes[1], confident_wrong), where[confident_wrong]),
+        "confident_expected": add(_expected(condition, reference, sure_student, outcomes[1], confident_wrong), where[confident_wrong]),
     }
 
 

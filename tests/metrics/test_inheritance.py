@@ -1,4 +1,5 @@
 import random
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -150,3 +151,13 @@ def test_reasons() -> None:
     got = measure(bare, bare)
     assert got["inherited"].value == 1
     assert got["confident_inherited"].reason == "no word confidences: a model or its runtime gives none"
+
+
+def test_the_same_recording_in_another_condition_is_no_independent_occurrence() -> None:
+    """Consistent repetition must not pass for chance: heard twice in the same way, a student inherits as much as when heard once."""
+    teacher, other = system(1, 0.4, 300), system(2, 0.4, 300)
+    student = mixed(teacher, other, 0.5)
+    once = measure(student, teacher)["inheritance_excess"].value
+    twice = [[*rows, *(replace(row, condition="noisy") for row in rows)] for rows in (student, teacher)]
+    assert measure(*twice)["inheritance_excess"].value == pytest.approx(once, abs=1e-12)
+    assert once > 0.3

@@ -6,15 +6,29 @@ import jiwer
 import numpy as np
 import pytest
 from leaderboard_results import ANCHOR, Line, few, hashed, misheard, write_result
+from scipy.stats import ttest_1samp
 
 from askd_bench.errors import UserError
 from askd_bench.metrics.aligned import align_systems
 from askd_bench.metrics.bootstrap import cluster_by
 from askd_bench.metrics.significance import paired_bootstrap
 from askd_bench.report.page.drawing import svg
+from askd_bench.report.study.answers import _why_not, verdict
 from askd_bench.report.study.charts import charts
 from askd_bench.report.study.measured import Measurements
-from askd_bench.report.study.outcomes import CONFIDENT, ECE, ECE_SCALED, INHERITANCE, WER, difference, figure
+from askd_bench.report.study.outcomes import (
+    CAPPED,
+    CONFIDENT,
+    DEGRADATION,
+    ECE,
+    ECE_SCALED,
+    INHERITANCE,
+    SUBSTITUTED,
+    WER,
+    Difference,
+    difference,
+    figure,
+)
 from askd_bench.report.study.page import findings
 from askd_bench.report.study.plan import SHIFTED, StudyPlan, load_study_plan
 from askd_bench.report.study.tables import primary_differences, shown, temperature_table, verdict_table
@@ -65,13 +79,14 @@ def measured(root: Path) -> Measurements:
     return Measurements(load_study_plan(root / "study.toml"), root, resamples=500)
 
 
-def shifted_rows(root: Path, model: str) -> list[Row]:
+def all_test_rows(root: Path, model: str) -> list[Row]:
     return [
-        row
-        for corpus in ("dialogue", "prompts")
-        for row in Result.open(root / model / "noisy-v1" / corpus).rows()
-        if row.split == "test" and row.condition != "clean"
+        row for corpus in ("dialogue", "prompts") for row in Result.open(root / model / "noisy-v1" / corpus).rows() if row.split == "test"
     ]
+
+
+def shifted_rows(root: Path, model: str) -> list[Row]:
+    return [row for row in all_test_rows(root, model) if row.condition != "clean"]
 
 
 def test_an_arms_figure_is_the_mean_of_its_seeds_pooled_rates(root: Path, measured: Measurements) -> None:
@@ -100,7 +115,7 @@ def test_a_difference_of_single_models_is_that_of_the_paired_bootstrap(root: Pat
     assert delta.interval is not None
     assert oracle.difference.value == pytest.approx(delta.value, abs=1e-12)
     assert delta.interval == pytest.approx((oracle.difference.low, oracle.difference.high), abs=0.1 * oracle.detectable)
-    assert delta.detectable == pytest.approx(oracle.detectable, rel=0.08)
+    assert delta.detectable() == pytest.approx(oracle.detectable, rel=0.08)
 
 
 def test_an_arm_does_not_differ_from_itself_and_the_teacher_is_its_own_copy(measured: Measurements) -> None:
@@ -119,12 +134,12 @@ def test_differences_change_sign_with_the_order_of_the_arms(measured: Measuremen
         assert one is not None
         assert other is not None
         assert one.value == pytest.approx(-other.value)
-        assert one.detectable == pytest.approx(other.detectable)
+        assert one.detectable() == pytest.approx(other.detectable())
 
 
 def test_the_verdict_wants_significance_and_agreement(root: Path, measured: Measurements) -> None:
-    found = {outcome.metric: shown(delta, p) for outcome, delta, p in primary_differences(measured)}
-    assert found["wer"]
+    found = {outcome.label: shown(delta, p) for outcome, delta, p in primary_differences(measured)}
+    assert found[WER.label]
     assert "**shown**: good lower" in verdict_table(measured)
     plan = measured.plan.model_copy(update={"primary": ("like-bad", "bad")})
     alike = primary_differences(Measurements(plan, root, resamples=500))
@@ -150,6 +165,86 @@ def test_temperatures_are_fitted_on_dev_speech_alone(measured: Measurements) -> 
     assert raw is not None
     assert scaled is not None
     assert (raw.value == scaled.value) == (fit.temperature == 1.0)
+
+
+def test_no_loop_carries_what_stands_beside_the_primary_outcomes(root: Path, tmp_path: Path) -> None:
+    """One utterance in which both seeds of an arm repeat a word a thousand times."""
+    looping = {f"loop-s{seed}": f"bad-s{seed}" for seed in (0, 1)}
+
+    def loop(row: Line) -> Line:
+        sure = [-0.01] * 1000
+        tokens = {"word_tokens": [1] * 1000, "token_logprobs": sure, "tempered_logprobs": dict.fromkeys(row["tempered_logprobs"], sure)}
+        return row | tokens | {"hypothesis": " ".join(["so"] * 1000), "words": [["so", 0.99]] * 1000}
+
+    for model, like in looping.items():
+        for corpus in ("dialogue", "prompts"):
+            number = iter(range(10**6))
+            misheard_like = misheard(like, RATES["bad"])
+            write_result(
+                tmp_path,
+                model,
+                with_dev,
+                lambda row, number=number, same=misheard_like: (
+                    loop(same(row)) if row["condition"] == "white-0dB" and row["split"] == "test" and next(number) == 0 else same(row)
+                ),
+                corpus=corpus,
+            )
+    for model in (ANCHOR, "bad-s0", "bad-s1", "good-s0", "good-s1"):
+        (tmp_path / model).symlink_to(root / model)
+    plan = load_study_plan(root / "study.toml")
+    plan = plan.model_copy(update={"arms": {**plan.arms, "loop": tuple(looping)}, "primary": ("loop", "bad"), "contrasts": ()})
+    measured = Measurements(plan, tmp_path, resamples=500)
+    change = {}
+    for outcome in (WER, CAPPED, CONFIDENT, SUBSTITUTED):
+        delta = difference(measured, plan.arms["loop"], plan.arms["bad"], SHIFTED, outcome)
+        assert delta is not None
+        change[outcome.label] = outcome.factor * delta.value
+    assert change[WER.label] > 20
+    assert abs(change[CAPPED.label]) < 1
+    assert change[CONFIDENT.label] > 10
+    assert abs(change[SUBSTITUTED.label]) < 1
+    assert "Not so" in verdict(measured) or "not shown" in verdict_table(measured)
+
+
+def test_degradation_is_against_the_same_lines(root: Path, measured: Measurements) -> None:
+    rows = [row for row in all_test_rows(root, "bad-s0") if normaliser("whisper-english")(row.reference)]
+    clean = {(row.utterance): errors(row) for row in rows if row.condition == "clean"}
+    perturbed = [row for row in rows if row.condition != "clean"]
+    words = sum(len(normaliser("whisper-english")(row.reference).split()) for row in perturbed)
+    expected = 100 * sum(errors(row) - clean[row.utterance] for row in perturbed) / words
+    one = figure(measured, ("bad-s0",), SHIFTED, DEGRADATION)
+    assert one is not None
+    assert one.value == pytest.approx(expected, abs=1e-9)
+
+
+def errors(row: Row) -> int:
+    """Word errors, at most as many as there are words."""
+    normalise = normaliser("whisper-english")
+    found = jiwer.process_words(normalise(row.reference), normalise(row.hypothesis or ""))
+    return min(found.substitutions + found.deletions + found.insertions, len(normalise(row.reference).split()))
+
+
+@pytest.mark.parametrize(
+    ("p", "corrected", "seeds", "said"),
+    [
+        (0.03, 0.06, (1.0, 2.0), "not significant after Holm's correction"),
+        (0.3, 0.6, (1.0, 2.0), "within what other utterances would give"),
+        (0.001, 0.003, (1.0, -2.0), "the seeds do not agree in sign"),
+        (0.3, 0.6, (1.0, -2.0), "other utterances would give and the seeds do not agree"),
+        (None, None, (1.0, 2.0), "it has no interval"),
+    ],
+)
+def test_why_nothing_is_shown(p: float | None, corrected: float | None, seeds: tuple[float, ...], said: str) -> None:
+    delta = Difference(value=1.5, seeds=seeds, interval=None, p=p, error=None)
+    assert not shown(delta, corrected)
+    assert said in _why_not(delta, corrected)
+
+
+def test_the_interval_over_seeds_is_students(measured: Measurements) -> None:
+    delta = Difference(value=2.0, seeds=(1.0, 2.0, 3.0), interval=None, p=None, error=None)
+    expected = ttest_1samp([1.0, 2.0, 3.0], 0).confidence_interval(0.95)
+    assert delta.over_seeds == pytest.approx((expected.low, expected.high))
+    assert Difference(value=2.0, seeds=(2.0,), interval=None, p=None, error=None).over_seeds is None
 
 
 def test_the_page_names_every_arm_and_figures_are_the_same_bytes_each_time(measured: Measurements) -> None:

@@ -12,8 +12,10 @@ from askd_bench.errors import UserError
 from askd_bench.metrics import calibration, hallucination, inheritance, word_errors
 from askd_bench.metrics.aligned import align_systems
 from askd_bench.metrics.bootstrap import Clusters, Resampled, cluster_by, resample
+from askd_bench.metrics.scored import Scored
 from askd_bench.metrics.scoring import score
 from askd_bench.metrics.temperature import TemperatureFit, at_temperature, fit_temperature
+from askd_bench.report.study import extra
 from askd_bench.report.study.plan import Domain, StudyPlan
 from askd_bench.results import Result
 from askd_bench.types import Row
@@ -38,7 +40,8 @@ class Part:
     """One model on one suite and corpus.
 
     Attributes:
-        cluster: str, shape (num_utterances,), what each utterance is resampled with: its speaker where the corpus has ten or more.
+        cluster: str, shape (num_utterances,), what each utterance is resampled with: its speaker where the corpus has ten or more, else
+            itself with all its conditions, in whatever suites it is heard.
         families: statistics of words and errors as decoded ("plain", "words"), of words at the fitted temperature ("scaled"), and beside
             the teacher ("inherited"); those without confidences lack "words", those without temperature "scaled".
     """
@@ -107,25 +110,45 @@ class Measurements:
         if failed is not None:
             raise UserError(f"results: {model} on {domain.suite}/{corpus} has no hypothesis for {failed.utterance!r} ({failed.error})")
         scored = score(sorted(rows, key=lambda row: (row.condition, row.utterance)))
+        own, baseline = self._result(model, domain.suite, corpus), self._baseline(domain.suite, corpus)
+        clean = score([row for row in own.rows() if row.split == "test" and row.condition == baseline])
         families: dict[str, Arrays] = {
-            PLAIN: {**word_errors.statistics(scored), **hallucination.statistics(scored)},
+            PLAIN: {
+                **word_errors.statistics(scored),
+                **hallucination.statistics(scored),
+                **extra.capped(scored),
+                **extra.beside_clean(scored, clean, baseline),
+            },
             INHERITED: inheritance.statistics(aligned, student=0, teacher=1),
         }
-        temperature = self.fit(model).temperature
-        for family, at in ((WORDS, scored), (SCALED, at_temperature(scored, temperature) if temperature is not None else None)):
-            if at is not None and np.isfinite(at.words.confidence).any():
-                everything = calibration.statistics(at)
-                families[family] = {name: everything[name] for name in _WORD_STATISTICS}
+        known = np.isfinite(scored.words.confidence)
+        if known.any():
+            families[WORDS] = {**_of_words(scored), **extra.confident_substitutions(aligned)}
+            temperature = self.fit(model).temperature
+            if temperature is not None:
+                scaled = at_temperature(scored, temperature)
+                if not np.array_equal(np.isfinite(scaled.words.confidence), known):
+                    raise UserError(f"results: {model} on {domain.suite}/{corpus} lacks confidences at its temperature, {temperature:g}")
+                families[SCALED] = _of_words(scaled)
         clusters = cluster_by(aligned.speaker, aligned.utterance)
-        named = aligned.speaker if clusters.kind == "speaker" else aligned.utterance
-        prefix = f"{clusters.kind[0]}:{corpus}:"
-        return Part(cluster=np.char.add(prefix, named), families=families)
+        by_speaker = (clusters.kind == "speaker") & (aligned.speaker != "")
+        named = np.where(by_speaker, np.char.add(f"s:{corpus}:", aligned.speaker), np.char.add(f"u:{corpus}:", aligned.utterance))
+        return Part(cluster=named, families=families)
 
     def _rows(self, model: str, domain: Domain, corpus: str) -> list[Row]:
-        result = self._result(model, domain.suite, corpus)
-        baseline = result.signature()["suite"]["baseline"]
+        baseline = self._baseline(domain.suite, corpus)
         wanted = {"all": lambda _: True, "baseline": baseline.__eq__, "shifted": baseline.__ne__}[domain.conditions]
-        return [replace(row, realised={}) for row in result.rows() if row.split == "test" and wanted(row.condition)]
+        rows = self._result(model, domain.suite, corpus).rows()
+        return [replace(row, realised={}) for row in rows if row.split == "test" and wanted(row.condition)]
+
+    def _baseline(self, suite: str, corpus: str) -> str:
+        baseline: str = self._result(self.plan.teacher, suite, corpus).signature()["suite"]["baseline"]
+        return baseline
 
     def _result(self, model: str, suite: str, corpus: str) -> Result:
         return Result.open(self.results / model / suite / corpus)
+
+
+def _of_words(scored: Scored) -> Arrays:
+    everything = calibration.statistics(scored)
+    return {name: everything[name] for name in _WORD_STATISTICS}

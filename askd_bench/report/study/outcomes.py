@@ -5,13 +5,16 @@ from dataclasses import dataclass
 from statistics import NormalDist
 
 import numpy as np
+from scipy.stats import t as student_t
 
 from askd_bench.metrics import calibration, hallucination, inheritance, word_errors
-from askd_bench.metrics.bootstrap import Array, percentile_interval
+from askd_bench.metrics.bootstrap import Array, Formula, percentile_interval
+from askd_bench.metrics.metric import ratio_of
 from askd_bench.metrics.significance import ALPHA, POWER
+from askd_bench.report.study import extra
 from askd_bench.report.study.measured import INHERITED, PLAIN, SCALED, WORDS, Measurements
 
-_METRICS = {metric.name: metric for module in (word_errors, hallucination, calibration, inheritance) for metric in module.METRICS}
+_FORMULAS = {metric.name: metric.formula for module in (word_errors, hallucination, calibration, inheritance) for metric in module.METRICS}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,35 +23,46 @@ class Outcome:
 
     Attributes:
         label: heading of its column.
-        metric: name of the metric. family: which statistics it is computed on.
+        formula: from sums to the value. family: which statistics it is computed on.
         factor, digits: a number is shown as `factor` times its value with that many decimals.
         centre: differences are corrected for the bootstrap's bias (calibration errors, which resampling inflates).
     """
 
     label: str
-    metric: str
+    formula: Formula
     family: str = PLAIN
     factor: float = 1.0
     digits: int = 1
     centre: bool = False
 
 
-WER = Outcome(label="WER %", metric="wer", factor=100)
-MER = Outcome(label="MER %", metric="mer", factor=100)
-INSERTIONS = Outcome(label="insertions %", metric="insertion_rate", factor=100)
-DELETIONS = Outcome(label="deletions %", metric="deletion_rate", factor=100)
-INVENTED = Outcome(label="invented words a minute", metric="invented_words_per_minute", digits=1)
-CONFIDENT = Outcome(label="confident errors per 100", metric="confident_errors_0.7", family=WORDS, digits=2)
-ECE = Outcome(label="ECE", metric="ece", family=WORDS, digits=3, centre=True)
-GAP = Outcome(label="over-confidence", metric="overconfidence_gap", family=WORDS, digits=3)
-CONFIDENT_SCALED = Outcome(label="confident errors per 100, scaled", metric="confident_errors_0.7", family=SCALED, digits=2)
-ECE_SCALED = Outcome(label="ECE, scaled", metric="ece", family=SCALED, digits=3, centre=True)
-GAP_SCALED = Outcome(label="over-confidence, scaled", metric="overconfidence_gap", family=SCALED, digits=3)
-INHERITANCE = Outcome(label="inheritance", metric="inheritance_excess", family=INHERITED, digits=3)
-INHERITED_SHARE = Outcome(label="inherited %", metric="inherited", family=INHERITED, factor=100)
-CONFIDENT_INHERITANCE = Outcome(label="confident inheritance", metric="confident_inheritance_excess", family=INHERITED, digits=3)
+WER = Outcome(label="WER %", formula=_FORMULAS["wer"], factor=100)
+CAPPED = Outcome(label="capped WER %", formula=ratio_of("capped_errors", "reference_words"), factor=100)
+DEGRADATION = Outcome(label="capped WER points above clean", formula=extra.degradation)
+INSERTIONS = Outcome(label="insertions %", formula=_FORMULAS["insertion_rate"], factor=100)
+DELETIONS = Outcome(label="deletions %", formula=_FORMULAS["deletion_rate"], factor=100)
+INVENTED = Outcome(label="invented words a minute", formula=_FORMULAS["invented_words_per_minute"])
+CONFIDENT = Outcome(label="confident errors per 100", formula=_FORMULAS["confident_errors_0.7"], family=WORDS, digits=2)
+SUBSTITUTED = Outcome(
+    label="confident substitutions per 100",
+    formula=ratio_of("confident_substitutions", "standing_words", factor=100),
+    family=WORDS,
+    digits=2,
+)
+ECE = Outcome(label="ECE", formula=_FORMULAS["ece"], family=WORDS, digits=3, centre=True)
+GAP = Outcome(label="over-confidence", formula=_FORMULAS["overconfidence_gap"], family=WORDS, digits=3)
+CONFIDENT_SCALED = Outcome(label="confident errors per 100, scaled", formula=_FORMULAS["confident_errors_0.7"], family=SCALED, digits=2)
+ECE_SCALED = Outcome(label="ECE, scaled", formula=_FORMULAS["ece"], family=SCALED, digits=3, centre=True)
+GAP_SCALED = Outcome(label="over-confidence, scaled", formula=_FORMULAS["overconfidence_gap"], family=SCALED, digits=3)
+INHERITANCE = Outcome(label="inheritance", formula=_FORMULAS["inheritance_excess"], family=INHERITED, digits=3)
+INHERITED_SHARE = Outcome(label="inherited %", formula=_FORMULAS["inherited"], family=INHERITED, factor=100)
+CONFIDENT_INHERITANCE = Outcome(
+    label="confident inheritance", formula=_FORMULAS["confident_inheritance_excess"], family=INHERITED, digits=3
+)
 
 PRIMARY = (WER, CONFIDENT, INHERITANCE)
+WITHOUT_LOOPS = {WER.label: CAPPED, CONFIDENT.label: SUBSTITUTED}
+"""Primary outcomes that a single loop can carry -> the same question asked so that it cannot."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,15 +81,30 @@ class Difference:
     Attributes:
         value: difference of the means over the seeds both have.
         seeds: each seed's own difference.
-        interval: 95 %, over the clusters of the domain; None where it cannot be had.
-        p: two-sided bootstrap p-value. detectable: the smallest difference that would be found four times in five.
+        interval: 95 %, over the clusters of the domain, for these trainings; None where it cannot be had.
+        over_seeds: 95 % by Student's t over the seeds' own differences, for other trainings; None for fewer than two seeds.
+        p: two-sided bootstrap p-value. error: standard error, by which `detectable` goes.
     """
 
     value: float
     seeds: tuple[float, ...]
     interval: tuple[float, float] | None
     p: float | None
-    detectable: float | None
+    error: float | None
+
+    @property
+    def over_seeds(self) -> tuple[float, float] | None:
+        """See above."""
+        n = len(self.seeds)
+        if n < 2:
+            return None
+        reach = float(student_t.ppf(1 - ALPHA / 2, n - 1)) * float(np.std(self.seeds, ddof=1)) / n**0.5
+        return self.value - reach, self.value + reach
+
+    def detectable(self, tests: int = 1) -> float | None:
+        """Return the smallest difference that would be significant four times in five, where `tests` are corrected for (Holm's first)."""
+        normal = NormalDist()
+        return None if self.error is None else (normal.inv_cdf(1 - ALPHA / tests / 2) + normal.inv_cdf(POWER)) * self.error
 
     @property
     def agree(self) -> bool:
@@ -105,21 +134,17 @@ def difference(measurements: Measurements, first: Sequence[str], second: Sequenc
         return None
     own = np.asarray(sides[0][0]) - np.asarray(sides[1][0])
     value = float(own.mean())
-    if not sides[0][1].size:
-        return Difference(value=value, seeds=tuple(map(float, own)), interval=None, p=None, detectable=None)
-    samples = (sides[0][1] - sides[1][1]).mean(axis=0)
-    samples = samples[np.isfinite(samples)]
+    seeds_own = tuple(map(float, own))
+    drawn = (sides[0][1] - sides[1][1]).mean(axis=0) if sides[0][1].size else np.empty(0)
+    interval = percentile_interval(drawn, around=value if outcome.centre else None)
+    if interval is None:
+        return Difference(value=value, seeds=seeds_own, interval=None, p=None, error=None)
+    samples = drawn[np.isfinite(drawn)]
     if outcome.centre:
         samples = samples + (value - samples.mean())
     tail = min(int(np.sum(samples <= 0)), int(np.sum(samples >= 0)))
-    normal = NormalDist()
-    return Difference(
-        value=value,
-        seeds=tuple(map(float, own)),
-        interval=percentile_interval(samples),
-        p=min(1.0, 2 * (tail + 1) / (len(samples) + 1)),
-        detectable=(normal.inv_cdf(1 - ALPHA / 2) + normal.inv_cdf(POWER)) * float(samples.std()),
-    )
+    p = min(1.0, 2 * (tail + 1) / (len(samples) + 1))
+    return Difference(value=value, seeds=seeds_own, interval=interval, p=p, error=float(samples.std()))
 
 
 def _spread(models: Sequence[str], seeds: int) -> Sequence[str]:
@@ -128,7 +153,7 @@ def _spread(models: Sequence[str], seeds: int) -> Sequence[str]:
 
 def _values(measurements: Measurements, models: Sequence[str], domain: str, outcome: Outcome) -> tuple[list[float], Array] | None:
     """Return each model's value, and shape (models, resamples) of its resamples."""
-    formula = _METRICS[outcome.metric].formula
+    formula = outcome.formula
     values, samples = [], []
     for model in models:
         resampled = measurements.resampled(model, domain, outcome.family)

@@ -36,6 +36,8 @@ class StudyPlan(BaseModel):
         arms: arm -> its students, one a seed, in the same order of seeds in every arm; arms with fewer have the first seeds.
         primary: the two arms of the verdict; differences are the first minus the second.
         contrasts: further pairs of arms, compared over the seeds both have; they carry no verdict.
+        by_domain: pairs that are compared domain by domain too, since one of a pair has trained on speech like some domain's.
+        unheard: the domains that are like nobody's training speech.
         domains: name -> where its audio is. "shifted" stands for those that are, laid end to end.
         fitting: suite and corpus whose dev utterances a model's temperature is fitted on.
     """
@@ -45,15 +47,24 @@ class StudyPlan(BaseModel):
     arms: dict[str, tuple[str, ...]] = Field(min_length=2)
     primary: tuple[str, str]
     contrasts: tuple[tuple[str, str], ...] = ()
+    by_domain: tuple[tuple[str, str], ...] = ()
+    unheard: tuple[str, ...] = ()
     domains: dict[str, Domain] = Field(min_length=1)
     fitting: tuple[str, str]
 
     @model_validator(mode="after")
     def _consistent(self) -> "StudyPlan":
-        for key, pair in (("primary", self.primary), *(("contrasts", pair) for pair in self.contrasts)):
+        for key, pair in (
+            ("primary", self.primary),
+            *(("contrasts", pair) for pair in self.contrasts),
+            *(("by_domain", pair) for pair in self.by_domain),
+        ):
             for arm in pair:
                 if arm not in self.arms:
                     raise ValueError(f"{key}: {arm!r} is no arm (allowed: {', '.join(self.arms)})")
+        strange = next((domain for domain in self.unheard if domain not in self.domains), None)
+        if strange is not None:
+            raise ValueError(f"unheard: {strange!r} is no domain (allowed: {', '.join(self.domains)})")
         if SHIFTED in self.domains:
             raise ValueError(f"domains: {SHIFTED!r} is taken by what is shifted of all of them; choose another name")
         if not any(domain.shifted for domain in self.domains.values()):

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from itertools import combinations
 
+from askd_bench.errors import UserError
 from askd_bench.metrics.significance import ALPHA, holm
 from askd_bench.report.study.measured import Measurements
 from askd_bench.report.study.outcomes import PRIMARY, Difference, Figure, Outcome, difference, figure
@@ -20,7 +21,9 @@ def markdown(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 def outcome_table(measurements: Measurements, outcomes: Sequence[Outcome], domain: str) -> str:
     """Return one row an arm, one column an outcome: mean over seeds, and the range of the seeds where there are several."""
     arms = _arms(measurements)
-    rows = [[_name(arm, models), *(_figure(figure(measurements, models, domain, one), one) for one in outcomes)] for arm, models in arms]
+    rows = [
+        [_name(arm, models), *(figure_text(figure(measurements, models, domain, one), one) for one in outcomes)] for arm, models in arms
+    ]
     return markdown(["arm", *(one.label for one in outcomes)], rows)
 
 
@@ -28,18 +31,26 @@ def domain_table(measurements: Measurements, outcome: Outcome, domains: Sequence
     """Return one row an arm, one column a domain."""
     arms = _arms(measurements)
     rows = [
-        [_name(arm, models), *(_figure(figure(measurements, models, one, outcome), outcome) for one in domains)] for arm, models in arms
+        [_name(arm, models), *(figure_text(figure(measurements, models, one, outcome), outcome) for one in domains)] for arm, models in arms
     ]
     return markdown([f"{outcome.label}: arm", *domains], rows)
 
 
 def primary_differences(measurements: Measurements) -> list[tuple[Outcome, Difference, float | None]]:
-    """Return the primary outcomes with the difference of the primary arms on shifted speech and its p-value after Holm's correction."""
+    """Return the primary outcomes with the difference of the primary arms on shifted speech and its p-value after Holm's correction.
+
+    Raises:
+        UserError: one cannot be had: fewer outcomes would be corrected for less.
+    """
     first, second = (measurements.plan.arms[arm] for arm in measurements.plan.primary)
-    found = [(one, difference(measurements, first, second, SHIFTED, one)) for one in PRIMARY]
-    known = [(one, delta) for one, delta in found if delta is not None]
-    corrected = holm([delta.p for _, delta in known])
-    return [(one, delta, p) for (one, delta), p in zip(known, corrected, strict=True)]
+    found = []
+    for one in PRIMARY:
+        delta = difference(measurements, first, second, SHIFTED, one)
+        if delta is None:
+            raise UserError(f"results: {one.label} of {' or '.join(measurements.plan.primary)} cannot be had, and the verdict needs it")
+        found.append((one, delta))
+    corrected = holm([delta.p for _, delta in found])
+    return [(one, delta, p) for (one, delta), p in zip(found, corrected, strict=True)]
 
 
 def shown(delta: Difference, p: float | None) -> bool:
@@ -50,18 +61,22 @@ def shown(delta: Difference, p: float | None) -> bool:
 def verdict_table(measurements: Measurements) -> str:
     """Return the primary comparison: difference, interval, corrected p, each seed's own, what could have been found, verdict."""
     first, second = measurements.plan.primary
-    rows = [
-        [
-            one.label,
-            _difference(delta, one),
-            _p(p),
-            ", ".join(_number(seed, one, signed=True) for seed in delta.seeds),
-            DASH if delta.detectable is None else _number(delta.detectable, one),
-            f"**shown**: {first} {'lower' if delta.value < 0 else 'higher'}" if shown(delta, p) else "not shown",
-        ]
-        for one, delta, p in primary_differences(measurements)
-    ]
-    return markdown([f"{first} − {second}, shifted speech", "difference", "p (Holm)", "each seed", "detectable", "verdict"], rows)
+    rows = []
+    for one, delta, p in primary_differences(measurements):
+        seeds, detectable = delta.over_seeds, delta.detectable(len(PRIMARY))
+        rows.append(
+            [
+                one.label,
+                difference_text(delta, one),
+                _p(p),
+                ", ".join(_number(seed, one, signed=True) for seed in delta.seeds),
+                DASH if seeds is None else interval_text(seeds, one),
+                DASH if detectable is None else _number(detectable, one),
+                f"**shown**: {first} {'lower' if delta.value < 0 else 'higher'}" if shown(delta, p) else "not shown",
+            ]
+        )
+    header = ["difference", "p (Holm)", "each seed", "over seeds, 95 % (t)", "at least detectable", "verdict"]
+    return markdown([f"{first} − {second}, shifted speech", *header], rows)
 
 
 def contrast_table(measurements: Measurements, pairs: Sequence[tuple[str, str]], outcomes: Sequence[Outcome], domain: str) -> str:
@@ -70,7 +85,7 @@ def contrast_table(measurements: Measurements, pairs: Sequence[tuple[str, str]],
     rows = []
     for first, second in pairs:
         found = [difference(measurements, arms[first], arms[second], domain, one) for one in outcomes]
-        rows.append([f"{first} − {second}", *(_difference(delta, one) for delta, one in zip(found, outcomes, strict=True))])
+        rows.append([f"{first} − {second}", *(difference_text(delta, one) for delta, one in zip(found, outcomes, strict=True))])
     return markdown([f"difference, {domain}", *(one.label for one in outcomes)], rows)
 
 
@@ -80,7 +95,7 @@ def domain_contrasts(measurements: Measurements, pair: tuple[str, str], outcomes
     rows = []
     for domain in domains:
         found = [difference(measurements, arms[pair[0]], arms[pair[1]], domain, one) for one in outcomes]
-        rows.append([domain, *(_difference(delta, one) for delta, one in zip(found, outcomes, strict=True))])
+        rows.append([domain, *(difference_text(delta, one) for delta, one in zip(found, outcomes, strict=True))])
     return markdown([f"{pair[0]} − {pair[1]}", *(one.label for one in outcomes)], rows)
 
 
@@ -118,7 +133,8 @@ def _number(value: float, outcome: Outcome, *, signed: bool = False) -> str:
     return f"{outcome.factor * value:{'+' if signed else ''}.{outcome.digits}f}"
 
 
-def _figure(one: Figure | None, outcome: Outcome) -> str:
+def figure_text(one: Figure | None, outcome: Outcome) -> str:
+    """Return a figure, and the range of its seeds where there are several."""
     if one is None:
         return DASH
     text = _number(one.value, outcome)
@@ -127,14 +143,18 @@ def _figure(one: Figure | None, outcome: Outcome) -> str:
     return f"{text} ({_number(min(one.seeds), outcome)} to {_number(max(one.seeds), outcome)})"
 
 
-def _difference(delta: Difference | None, outcome: Outcome) -> str:
+def difference_text(delta: Difference | None, outcome: Outcome) -> str:
+    """Return a difference with its interval."""
     if delta is None:
         return DASH
     text = _number(delta.value, outcome, signed=True)
-    if delta.interval is None:
-        return text
-    low, high = (_number(end, outcome, signed=True) for end in delta.interval)
-    return f"{text} [{low}, {high}]"
+    return text if delta.interval is None else f"{text} {interval_text(delta.interval, outcome)}"
+
+
+def interval_text(interval: tuple[float, float], outcome: Outcome) -> str:
+    """Return an interval of differences."""
+    low, high = (_number(end, outcome, signed=True) for end in interval)
+    return f"[{low}, {high}]"
 
 
 def _p(p: float | None) -> str:
