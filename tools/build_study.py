@@ -37,6 +37,28 @@ def training_table(models: list[str]) -> str:
     return markdown(["student", "steps", "dev WER %, half way and at the end", "training, s"], rows)
 
 
+def speed_table(teacher: str) -> str:
+    """Return what `askd-bench bench --json` measured of the teacher and of students, by batch size; all students have the same layers."""
+    measured = {path.stem: json.loads(path.read_text()) for path in sorted((RESULTS / "speed").glob("*.json"))}
+    base = measured[teacher]
+    rows = [
+        [
+            model,
+            str(speed["batch_size"]),
+            f"{speed['p50_s']:.3f}",
+            f"{speed['p95_s']:.3f}",
+            f"{speed['rtfx']:.1f}",
+            f"{speed['rtfx'] / theirs['rtfx']:.2f}",
+        ]
+        for model, bench in sorted(measured.items(), key=lambda item: item[0] != teacher)
+        for speed, theirs in zip(bench["speeds"], base["speeds"], strict=True)
+    ]
+    card = base["card"]
+    table = markdown(["model", "batch", "p50 of a batch, s", "p95, s", "RTFx", "times the teacher's"], rows)
+    where = f"{card['dtype']}, {card['device']}, {card['threads']} threads"
+    return f"{where}; {base['clips']} clips, {base['audio_s']:.0f} s of speech, nothing else running:\n\n{table}"
+
+
 def main() -> None:
     """Write, or with --check compare and exit with 1 where they differ."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -46,7 +68,7 @@ def main() -> None:
     measurements = Measurements(plan, RESULTS, resamples=RESAMPLES)
     drawn = {f"figures/{chart.name}.svg": chart for chart in charts(measurements)}
     students = [model for models in plan.arms.values() for model in models]
-    text = f"{findings(measurements, drawn)}\n\n### Training\n\n{training_table(students)}"
+    text = f"{findings(measurements, drawn)}\n\n### Speed\n\n{speed_table(plan.teacher)}\n\n### Training\n\n{training_table(students)}"
     before, rest = PAGE.read_text("utf-8").split(START)
     page = f"{before}{START}\n\n{text}\n\n{END}{rest.split(END)[1]}"
     files = {PAGE: page.encode(), **{FIGURES.parent / path: svg(chart) for path, chart in drawn.items()}}
