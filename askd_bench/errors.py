@@ -4,6 +4,7 @@ import difflib
 from collections.abc import Iterable
 
 _MOST_NAMES = 24
+_NEARLY_AS_NEAR = 0.1
 
 
 class UserError(Exception):
@@ -22,6 +23,11 @@ def unknown_name(argument: str, value: str, allowed: Iterable[str]) -> UserError
     """
     names = sorted(allowed)
     near = difflib.get_close_matches(value, names, n=3, cutoff=0.5)
+    near = [name for name in near if _likeness(value, near[0]) - _likeness(value, name) < _NEARLY_AS_NEAR]
     hint = f"; did you mean {' or '.join(map(repr, near))}?" if near else ""
     shown = ", ".join(names[:_MOST_NAMES]) + (f" and {len(names) - _MOST_NAMES} more" if len(names) > _MOST_NAMES else "")
     return UserError(f"{argument}: {value!r} is unknown{hint} (allowed: {shown or 'none'})")
+
+
+def _likeness(value: str, name: str) -> float:
+    return difflib.SequenceMatcher(None, name, value).ratio()

@@ -262,13 +262,11 @@ def test_an_overloaded_server_leaves_no_failures(server: TranscriptionServer) ->
         if not busy.acquire(blocking=False):
             turned_away += 1
             return handler.answer(503, {"detail": "busy"})
-        try:
-            time.sleep(0.1)
-            with server.lock:
-                request = next(one for one in reversed(server.requests) if one.thread == threading.get_ident())
-            return handler.transcribe(request)
-        finally:
-            busy.release()
+        time.sleep(0.1)
+        busy.release()  # before the answer, which the next request may follow at once
+        with server.lock:
+            request = next(one for one in reversed(server.requests) if one.thread == threading.get_ident())
+        return handler.transcribe(request)
 
     server.fault = lambda request, before: overloaded
     assert texts(transcriber.transcribe(clips(12))) == [expected(clip).text for clip in clips(12)]
