@@ -2,7 +2,6 @@
 
 import itertools
 from collections.abc import Callable, Iterator, Sequence
-from typing import Self
 
 from askd_bench.evaluation.memory import peak_memory_bytes
 from askd_bench.evaluation.panel import Hearing, Panel, Work
@@ -13,21 +12,14 @@ from askd_bench.types import Row
 
 
 class Local:
-    """See `Executor`; `workers` processes render, `say` is told what a person should know."""
+    """See `Executor`; `workers` render, `say` is told what a person should know."""
 
-    def __init__(self, models: Sequence[Transcriber], *, workers: int, say: Callable[[str], None], profile: Profile) -> None:
+    def __init__(self, models: Sequence[Transcriber], *, workers: Workers, say: Callable[[str], None], profile: Profile) -> None:
         self.models = models
-        self._workers = Workers(workers)
+        self._workers = workers
         self._say = say
         self._profile = profile
         self._hearing: Hearing | None = None
-
-    def __enter__(self) -> Self:
-        self._workers.__enter__()
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        self._workers.__exit__(*error)
 
     def hear(self, panel: Panel, works: Iterator[Work]) -> Iterator[list[list[Row]]]:
         """Yield the rows of each member for each piece of work."""
@@ -38,7 +30,8 @@ class Local:
         works, ahead = itertools.tee(itertools.chain([first], works))
         rendered = self._workers.prepare(panel.preparer, (work.batch for work in ahead))
         for work in works:
-            self._hearing.warm_up(work.lacking)
+            with self._profile.measure("loading"):
+                self._hearing.warm_up(work.lacking)
             with self._profile.measure("waiting"):
                 _, prepared = next(rendered)
             with self._profile.measure("model"):

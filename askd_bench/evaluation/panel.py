@@ -54,7 +54,7 @@ class Work:
 
 
 class Executor(Protocol):
-    """Where models are, and where batches are rendered and heard. Use it as a context manager."""
+    """Where models are, and where batches are rendered and heard."""
 
     @property
     def models(self) -> Sequence[Described]:

@@ -11,8 +11,8 @@ class Profile:
     """Seconds of wall time by what the main process was doing; rendering happens beside it, in workers.
 
     Attributes:
-        seconds: activity -> seconds. "model" is the models' own passes, all the rest is the harness: "loading" models, "waiting" for
-            rendered audio, "storing" rows, "summarising".
+        seconds: activity -> seconds. "model" is the models' own passes, all the rest is the harness: "loading" models and their
+            first pass, which warms up, "waiting" for rendered audio, "storing" rows, "summarising".
     """
 
     seconds: dict[str, float] = field(default_factory=dict)

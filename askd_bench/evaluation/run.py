@@ -19,7 +19,7 @@ from askd_bench.evaluation.progress import Held, Progress, Silent
 from askd_bench.evaluation.render import SEED_RULE
 from askd_bench.evaluation.shards import Shard, say_done
 from askd_bench.evaluation.versions import versions
-from askd_bench.evaluation.workers import Preparer, default_workers
+from askd_bench.evaluation.workers import Preparer, Workers, default_workers
 from askd_bench.models.load import load_transcriber
 from askd_bench.models.names import DEFAULT_MODEL
 from askd_bench.results import PLANNED_ROWS, SCHEMA_VERSION, Result, RowStore, signature_of
@@ -120,9 +120,9 @@ def run(
             if executor == "ray":
                 engine = stack.enter_context(_on_ray(models, options, address=address, say=say, profile=profile))
             else:
+                pool = stack.enter_context(Workers(default_workers() if workers is None else workers))
                 transcribers = [load_transcriber(one, say=say, **options) for one in models]
-                processes = default_workers() if workers is None else workers
-                engine = stack.enter_context(Local(transcribers, workers=processes, say=say, profile=profile))
+                engine = Local(transcribers, workers=pool, say=say, profile=profile)
             _refuse_namesakes(models, engine.models)
         passes: list[tuple[Plan, Size, list[Listener], Panel]] = []
         for selected in inputs.corpora:

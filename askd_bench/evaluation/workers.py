@@ -81,7 +81,7 @@ class Preparer:
 class Workers:
     """Processes that render and featurise; use it as a context manager, once for as many passes as there are.
 
-    They start with the first pass, and import what they need while the main process still has other things to prepare.
+    They start at once, and import what they need while the main process loads models.
 
     Args:
         count: processes; 0 prepares in this one, e.g. where processes cannot be started.
@@ -92,6 +92,9 @@ class Workers:
         self._pool: ProcessPoolExecutor | None = None
 
     def __enter__(self) -> Self:
+        if self._count:
+            self._pool = ProcessPoolExecutor(self._count, multiprocessing.get_context("spawn"), initializer=_start)
+            self._pool.submit(_started)
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -108,11 +111,8 @@ class Workers:
         Raises:
             UserError: bad input that stops the run (a missing noise folder), or a worker that died.
         """
-        if not self._count:
-            return ((batch, preparer(batch)) for batch in batches)
         if self._pool is None:
-            self._pool = ProcessPoolExecutor(self._count, multiprocessing.get_context("spawn"), initializer=_start)
-            self._pool.submit(_started)
+            return ((batch, preparer(batch)) for batch in batches)
         return self._ahead(self._pool, pickle.dumps(preparer), batches)
 
     def _ahead(self, pool: ProcessPoolExecutor, preparer: bytes, batches: Iterable[Batch]) -> Iterator[tuple[Batch, list[Prepared]]]:
