@@ -1,4 +1,4 @@
-"""Writes the findings of docs/STUDY.md and its figures from reference_results/: `python tools/build_study.py [--check]`."""
+"""Writes the findings of docs/STUDY.md, its figures, and the README's verdict: `python tools/build_study.py [--check]`."""
 
 import argparse
 import json
@@ -10,16 +10,19 @@ sys.path.insert(0, str(ROOT))
 
 from askd_bench.metrics.bootstrap import RESAMPLES  # noqa: E402
 from askd_bench.report.page.drawing import svg  # noqa: E402
+from askd_bench.report.study.answers import verdict  # noqa: E402
 from askd_bench.report.study.charts import charts  # noqa: E402
 from askd_bench.report.study.measured import Measurements  # noqa: E402
 from askd_bench.report.study.page import findings  # noqa: E402
 from askd_bench.report.study.plan import load_study_plan  # noqa: E402
-from askd_bench.report.study.tables import markdown  # noqa: E402
+from askd_bench.report.study.tables import markdown, verdict_table  # noqa: E402
 
 RESULTS = ROOT / "reference_results"
 PAGE = ROOT / "docs" / "STUDY.md"
 FIGURES = ROOT / "docs" / "figures"
 START, END = "<!-- findings: python tools/build_study.py -->", "<!-- end of findings -->"
+README = ROOT / "README.md"
+README_START, README_END = "<!-- verdict: python tools/build_study.py -->", "<!-- end of verdict -->"
 
 
 def training_table(models: list[str]) -> str:
@@ -59,6 +62,12 @@ def speed_table(teacher: str) -> str:
     return f"{where}; {base['clips']} clips, {base['audio_s']:.0f} s of speech, nothing else running:\n\n{table}"
 
 
+def between(page: Path, start: str, end: str, text: str) -> bytes:
+    """Return a page with what stands between two marks replaced."""
+    before, rest = page.read_text("utf-8").split(start)
+    return f"{before}{start}\n\n{text}\n\n{end}{rest.split(end)[1]}".encode()
+
+
 def main() -> None:
     """Write, or with --check compare and exit with 1 where they differ."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -69,9 +78,9 @@ def main() -> None:
     drawn = {f"figures/{chart.name}.svg": chart for chart in charts(measurements)}
     students = [model for models in plan.arms.values() for model in models]
     text = f"{findings(measurements, drawn)}\n\n### Speed\n\n{speed_table(plan.teacher)}\n\n### Training\n\n{training_table(students)}"
-    before, rest = PAGE.read_text("utf-8").split(START)
-    page = f"{before}{START}\n\n{text}\n\n{END}{rest.split(END)[1]}"
-    files = {PAGE: page.encode(), **{FIGURES.parent / path: svg(chart) for path, chart in drawn.items()}}
+    summary = f"{verdict(measurements)}\n\n{verdict_table(measurements)}"
+    files = {PAGE: between(PAGE, START, END, text), README: between(README, README_START, README_END, summary)}
+    files |= {FIGURES.parent / path: svg(chart) for path, chart in drawn.items()}
     if check:
         stale = [path.name for path, content in files.items() if not path.is_file() or path.read_bytes() != content]
         sys.exit(f"not what the results say: {', '.join(stale)}; run python tools/build_study.py" if stale else 0)
