@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from askd_bench.metrics.alignment import align, count_errors
+from askd_bench.models.names import bundled_models
 from askd_bench.paths import REFERENCE_RESULTS_DIR
 from askd_bench.results import Result
 from askd_bench.text import normaliser
@@ -70,7 +71,7 @@ def test_bounds_and_symmetry(reference: list[str], hypothesis: list[str]) -> Non
     assert (counts.errors == 0) == (reference == hypothesis)
 
 
-PACKAGED = sorted(path.parent for path in REFERENCE_RESULTS_DIR.glob("*/*/*/signature.json"))
+PACKAGED = sorted(path.parent for model in bundled_models() for path in REFERENCE_RESULTS_DIR.glob(f"{model}/*/*/signature.json"))
 
 
 @pytest.mark.parametrize("path", PACKAGED, ids=lambda path: "/".join(path.parts[-3:]))
