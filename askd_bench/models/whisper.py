@@ -15,6 +15,7 @@ from askd_bench.models.confidence import TokenConfidences, append, score_choice
 from askd_bench.models.devices import set_up
 from askd_bench.models.log_mel import LogMel
 from askd_bench.models.options import Options
+from askd_bench.models.padded_conv import compute_padding_once
 from askd_bench.models.whisper_decoder import WhisperDecoder, decode_greedily
 from askd_bench.models.whisper_parts import WhisperParts, whisper_parts
 from askd_bench.types import Transcription
@@ -69,6 +70,7 @@ class WhisperTranscriber:
         self.encoder_key = _encoder_key(model, card, self.frontend) if num_beams == 1 else None
         self._model, self._parts, self._settings, self._num_beams = model, parts, parts.settings, num_beams
         self._decoder = WhisperDecoder(model)
+        compute_padding_once(model.model.encoder)
 
     def transcribe(self, features: Sequence[Features]) -> list[Transcription]:
         """Return one transcription for each spectrogram; see `Transcriber`."""
