@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from transformers import WhisperForConditionalGeneration, WhisperProcessor
 
 from askd_bench.errors import AudioError, UserError
 from askd_bench.models.load import load_transcriber
@@ -229,6 +230,36 @@ def test_vocabularies_that_differ_are_refused_with_the_way_out(make_recipe, tiny
     (other / "config.json").write_text(json.dumps(config | {"vocab_size": 51865}))
     with pytest.raises(UserError, match=r"vocabulary of 51865, teacher .* one of 51864: .*pseudo-label"):
         prepare(make_recipe("kd", f"student.checkpoint='{other}'"), tmp_path / "run")
+
+
+def test_student_from_a_checkpoint_keeps_its_own_tokenizer_and_is_named_after_it(make_recipe, tiny_teacher, tmp_path):
+    processor = WhisperProcessor.from_pretrained(tiny_teacher)
+    processor.tokenizer.add_tokens(["qwx"])
+    model = WhisperForConditionalGeneration.from_pretrained(tiny_teacher)
+    model.resize_token_embeddings(len(processor.tokenizer))
+    for part in (processor, model):
+        part.save_pretrained(tmp_path / "other")
+    student = train_recipe(make_recipe("ce", f"student.checkpoint='{tmp_path / 'other'}'", "optimisation.steps=1"), tmp_path / "run")
+    assert student.name == "other-ce-s0"
+    saved = WhisperProcessor.from_pretrained(student).tokenizer
+    assert len(saved) == WhisperForConditionalGeneration.from_pretrained(student).config.vocab_size == len(processor.tokenizer)
+    assert saved.convert_tokens_to_ids("qwx") == len(processor.tokenizer) - 1
+
+
+def test_ruined_student_is_not_saved(make_recipe, tmp_path):
+    recipe = make_recipe("ce", "optimisation.learning_rate=1e30", "optimisation.steps=1")
+    with pytest.raises(UserError, match=r"student: \d+ of \d+ tensors are not finite in float16, 'model.decoder.layers.0.*learning_rate"):
+        train_recipe(recipe, tmp_path / "run")
+    assert not list((tmp_path / "run").glob("*/README.md"))
+    assert not list((tmp_path / "run").glob("*.part"))
+
+
+def test_validation_that_is_not_finite_stops_the_run(make_recipe, tmp_path):
+    run = prepare(make_recipe("kd", validation=True), tmp_path)
+    with torch.no_grad():
+        run.student.model.decoder.layers[0].fc1.weight[0, 0] = float("nan")
+    with pytest.raises(UserError, match="the validation loss is not finite after 0 steps"):
+        run.trainer.evaluate()
 
 
 def test_batch_larger_than_the_data_is_refused(make_recipe, tmp_path):

@@ -33,3 +33,11 @@ def test_licence_is_stated_where_it_is_known():
         model_card("mine", load_recipe("kd", [f"teacher={teacher}"]), DATA, CURVE, ENVIRONMENT) for teacher in ("whisper-tiny.en", "x/y")
     ]
     assert ['license: "mit"' in card for card in cards] == [True, False]
+
+
+@pytest.mark.parametrize(("arm", "sentence"), [("ce", "`mine/base`, trained further by the `ce`"), ("kd", "with `whisper-tiny.en` as its")])
+def test_student_from_a_checkpoint_has_its_name_and_not_the_teachers_licence(arm, sentence):
+    card = model_card("mine", load_recipe(arm, ["student.checkpoint=mine/base"]), DATA, CURVE, ENVIRONMENT)
+    assert ModelCard(card).data.base_model == "mine/base"
+    assert "license:" not in card
+    assert sentence in card

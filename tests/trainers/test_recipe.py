@@ -32,6 +32,7 @@ def test_resolved_recipe_reads_back(arm):
     [
         ("objective.temprature=2", "objective.temprature: .*known keys here: .*temperature"),
         ("objective.temperature=0", "objective.temperature: Input should be greater than 0 .got 0"),
+        ("optimisation.learning_rate=inf", "optimisation.learning_rate: .*finite number .got inf"),
         ("optimisation.steps=-3", "optimisation.steps: .*greater than or equal to 1 .got -3"),
         ("objective.teacher.schedule=quadratic", "objective.teacher.schedule: .*'constant', 'linear', 'cosine' or 'adaptive'.*quadratic"),
         ("objective.teacher.weight=1.5", "objective.teacher: weight must be at most 1"),

@@ -78,7 +78,7 @@ def test_student_with_changed_embeddings_is_saved_whole(shared):
     student = WhisperForConditionalGeneration.from_pretrained(shared / "student", dtype=torch.float32)
     with torch.no_grad():
         student.model.decoder.layer_norm.weight.mul_(1.5)
-    assert not save_student(student, shared / "whole", teacher=str(shared / "whisper-tiny.en"))
+    assert not save_student(student, shared / "whole", source=str(shared / "whisper-tiny.en"))
     again = WhisperForConditionalGeneration.from_pretrained(shared / "whole", dtype=torch.float32)
     torch.testing.assert_close(again.model.decoder.layer_norm.weight, student.model.decoder.layer_norm.weight, atol=0, rtol=1e-3)
     assert again.config.architectures == ["WhisperForConditionalGeneration"]

@@ -26,10 +26,10 @@ def model_card(name: str, recipe: Recipe, data: dict[str, Any], history: list[di
     curve = [entry for entry in history if "eval_wer" in entry]
     metadata: dict[str, Any] = {
         "language": [recipe.data.language or "en"],
-        **({"license": "mit"} if recipe.teacher == "whisper-tiny.en" else {}),
+        **({"license": "mit"} if recipe.start == "whisper-tiny.en" else {}),
         "library_name": "transformers",
         "pipeline_tag": "automatic-speech-recognition",
-        "base_model": "openai/whisper-tiny.en" if recipe.teacher == "whisper-tiny.en" else recipe.teacher,
+        "base_model": "openai/whisper-tiny.en" if recipe.start == "whisper-tiny.en" else recipe.start,
         "tags": ["distillation", "askd-bench", recipe.arm],
     }
     if curve:
@@ -56,7 +56,7 @@ def model_card(name: str, recipe: Recipe, data: dict[str, Any], history: list[di
         "",
         f"# {name}",
         "",
-        f"A student of `{recipe.teacher}`, trained by the `{recipe.arm}` recipe of askd-bench "
+        f"{_lineage(recipe)} by the `{recipe.arm}` recipe of askd-bench "
         f"({recipe.optimisation.steps} steps of {recipe.optimisation.batch_size} utterances, seed {recipe.seed}, "
         f"{environment['precision']}).",
         "",
@@ -86,6 +86,15 @@ def model_card(name: str, recipe: Recipe, data: dict[str, Any], history: list[di
         "",
     ]
     return "\n".join(lines)
+
+
+def _lineage(recipe: Recipe) -> str:
+    """Return what the student is made from, and who taught it."""
+    if recipe.student.checkpoint is None:
+        return f"A student of `{recipe.teacher}`, trained"
+    if recipe.objective.teacher is None:
+        return f"`{recipe.student.checkpoint}`, trained further"
+    return f"`{recipe.student.checkpoint}`, trained further with `{recipe.teacher}` as its teacher"
 
 
 def _validation_name(recipe: Recipe) -> str:

@@ -17,7 +17,7 @@ RECIPES_DIR = DATA_ROOT / "recipes" if (DATA_ROOT / "recipes").is_dir() else DAT
 
 
 class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 class Student(_Section):
@@ -208,9 +208,14 @@ class Recipe(_Section):
     runtime: Runtime = Runtime()
 
     @property
+    def start(self) -> str:
+        """Return what the student is made from: its tokenizer, its licence and its name come from there."""
+        return self.student.checkpoint or self.teacher
+
+    @property
     def student_name(self) -> str:
         """Return what the student's folder is called, and the student in result directories."""
-        return f"{Path(self.teacher).name}-{self.arm}-s{self.seed}"
+        return f"{Path(self.start).name}-{self.arm}-s{self.seed}"
 
     @model_validator(mode="after")
     def _family(self) -> "Recipe":

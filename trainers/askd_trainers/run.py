@@ -260,7 +260,7 @@ def train_recipe(recipe: Recipe, output: Path, *, student: Path | None = None, p
         plot_curves(trainer.state.log_history, output / "curves.png", title=f"{recipe.arm}, seed {recipe.seed}")
         beside = {name: (output / name).read_bytes() for name in ("recipe.json", "data.json", "environment.json", "log.json", "curves.png")}
         card = model_card(final.name, recipe, run.data_record, trainer.state.log_history, environment(recipe))
-        save_student(run.student, final, teacher=recipe.teacher, beside=beside | {"README.md": card.encode()})
+        save_student(run.student, final, source=recipe.start, beside=beside | {"README.md": card.encode()})
     trainer.accelerator.wait_for_everyone()
     return final
 
