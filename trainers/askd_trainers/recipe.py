@@ -75,6 +75,12 @@ class Data(_Section):
     def _none_in_toml(cls, value: Any) -> Any:
         return value or None
 
+    @model_validator(mode="after")
+    def _conditions_of_a_suite(self) -> "Data":
+        if self.conditions and self.suite is None:
+            raise ValueError("conditions need a suite that they are of: data.suite is not given")
+        return self
+
 
 class TeacherTerm(_Section):
     """The divergence from the teacher.
@@ -227,7 +233,7 @@ class Recipe(_Section):
 def load_recipe(source: str | Path, overrides: Sequence[str] = ()) -> Recipe:
     """Read a recipe, with what it extends and what `--set` changes.
 
-    A recipe may name another with `extends = "other.toml"`, relative to itself; tables are merged, its own values win.
+    A recipe may name another with `extends = "other.toml"`, beside itself or else a bundled one; tables are merged, its own values win.
 
     Args:
         source: a file, or the name of a bundled recipe (without `.toml`).
@@ -242,7 +248,7 @@ def load_recipe(source: str | Path, overrides: Sequence[str] = ()) -> Recipe:
         ('askd', 4.0, ('speech.jsonl',))
     """
     path = Path(source)
-    if not path.suffix and not path.exists():
+    if not path.suffix and not path.is_file():
         path = RECIPES_DIR / f"{source}.toml"
         if not path.is_file():
             raise unknown_name("recipe", str(source), [p.stem for p in RECIPES_DIR.glob("*.toml") if not p.stem.startswith("_")])
@@ -282,9 +288,11 @@ def _read(path: Path, below: tuple[Path, ...] = ()) -> dict[str, Any]:
     if "extends" not in values:
         return values
     parent, chain = values.pop("extends"), (*below, path.resolve())
-    if not isinstance(parent, str) or (path.parent / parent).resolve() in chain:
+    beside = path.parent / str(parent)
+    below_this = RECIPES_DIR / str(parent) if not beside.is_file() and (RECIPES_DIR / str(parent)).is_file() else beside
+    if not isinstance(parent, str) or below_this.resolve() in chain:
         raise UserError(f"recipe: {path}: extends: {parent!r} must name another file that does not extend this one")
-    return merged(_read(path.parent / parent, chain), values)
+    return merged(_read(below_this, chain), values)
 
 
 def merged(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
