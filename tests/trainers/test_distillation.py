@@ -318,6 +318,27 @@ def test_run_on_other_data_is_not_continued(make_recipe, speech, tmp_path):
         train_recipe(recipe, tmp_path / "run")
 
 
+def test_run_that_failed_before_its_first_checkpoint_may_be_begun_otherwise(make_recipe, tmp_path):
+    (tmp_path / "recipe.json").write_text("")
+    recipe = make_recipe("ce", "optimisation.steps=1")
+    student = train_recipe(recipe, tmp_path)
+    (tmp_path / "recipe.json").write_text("")
+    (student / "recipe.json").unlink()
+    with pytest.raises(UserError, match=r"output: .*recipe.json is damaged"):
+        train_recipe(recipe, tmp_path)
+
+
+def test_tracker_that_cannot_start_is_one_line(make_recipe, tmp_path, monkeypatch):
+    failure = type("UsageError", (Exception,), {"__module__": "wandb.errors"})
+
+    def fail(*_, **__):
+        raise failure("api_key not configured\n(no-tty)")
+
+    monkeypatch.setattr("askd_trainers.trainer.DistillationTrainer.train", fail)
+    with pytest.raises(UserError, match=r"'wandb' cannot start: api_key not configured .no-tty.; use `wandb login`, .*WANDB_MODE=offline"):
+        train_recipe(make_recipe("ce"), tmp_path)
+
+
 def test_what_is_where_the_student_goes_is_not_touched(make_recipe, tmp_path):
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "config.json").write_text("{}")
