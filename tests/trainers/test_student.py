@@ -123,6 +123,18 @@ def test_unknown_teacher_is_one_line(tmp_path):
         init_student("/nowhere", tmp_path / "s")
 
 
+def test_teacher_without_weights_or_of_another_kind_is_one_line(tiny_teacher, tmp_path):
+    for folder, config in (("bare", (tiny_teacher / "config.json").read_text()), ("bert", '{"model_type": "bert"}')):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "config.json").write_text(config)
+        with pytest.raises(UserError, match=f"teacher: .*{folder}' cannot be loaded") as caught:
+            init_student(str(tmp_path / folder), tmp_path / "s")
+        assert "\n" not in str(caught.value)
+    with pytest.raises(UserError, match=r"decoder_layers: 3 has no meaning for .*bert', a 'bert' model"):
+        init_student(str(tmp_path / "bert"), tmp_path / "s", decoder_layers=3)
+    assert not (tmp_path / "s").exists()
+
+
 @pytest.mark.parametrize(("trainable", "frozen"), [("decoder-layers", 8), ("decoder", 4), ("all", 0)])
 def test_what_is_trained(tiny_teacher, trainable, frozen):
     student = whisper_student(WhisperForConditionalGeneration.from_pretrained(tiny_teacher), decoder_layers=2)

@@ -123,12 +123,19 @@ def init_student(
     teacher: str,
     out: Path,
     *,
-    decoder_layers: int = 2,
+    decoder_layers: int | None = None,
     encoder_layers: int | None = None,
     window_seconds: float | None = None,
     dtype: torch.dtype = torch.float16,
 ) -> bool:
     """Write a new student to `out` as a plain `from_pretrained` folder; return whether it shares the teacher's frozen shard.
+
+    Args:
+        teacher: a Whisper or a CTC model.
+        out: a new or empty folder.
+        decoder_layers, window_seconds: of a Whisper; None for 2 layers and the teacher's window.
+        encoder_layers: None for all.
+        dtype: of the weights on disk.
 
     Raises:
         UserError: the teacher cannot be read, a number is out of range, or `out` holds something already.
@@ -136,11 +143,24 @@ def init_student(
     refuse_occupied(out, "out")
     transformers_logging.disable_progress_bar()
     config = load_config(teacher)
-    if config.model_type == "whisper":
-        source = WhisperForConditionalGeneration.from_pretrained(locate(teacher), dtype=torch.float32)
-        student = whisper_student(source, decoder_layers=decoder_layers, encoder_layers=encoder_layers, window_seconds=window_seconds)
-    else:
-        student = ctc_student(AutoModelForCTC.from_pretrained(locate(teacher), dtype=torch.float32), encoder_layers=encoder_layers)
+    whisper = config.model_type == "whisper"
+    for name, value in (("decoder_layers", decoder_layers), ("window_seconds", window_seconds)):
+        if value is not None and not whisper:
+            raise UserError(f"{name}: {value:g} has no meaning for {teacher!r}, a {config.model_type!r} model (allowed: encoder_layers)")
+    try:
+        source = (WhisperForConditionalGeneration if whisper else AutoModelForCTC).from_pretrained(locate(teacher), dtype=torch.float32)
+    except (OSError, ValueError) as error:
+        raise UserError(f"teacher: {teacher!r} cannot be loaded: {str(error).splitlines()[0]}") from error
+    student = (
+        whisper_student(
+            source,
+            decoder_layers=2 if decoder_layers is None else decoder_layers,
+            encoder_layers=encoder_layers,
+            window_seconds=window_seconds,
+        )
+        if whisper
+        else ctc_student(source, encoder_layers=encoder_layers)
+    )
     return save_student(student, out, source=teacher, dtype=dtype)
 
 
