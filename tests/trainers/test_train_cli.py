@@ -34,7 +34,7 @@ def test_recipes_are_listed(monkeypatch, capsys):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("run", "ksd"), "recipe: 'ksd' is unknown; did you mean 'kd' or 'askd'?"),
+        (("run", "ksd"), "recipe: 'ksd' is unknown; did you mean 'kd'?"),
         (("run", "kd", "--set", "objective.tau=2"), "objective.tau"),
         (("run", "kd", "--threads", "0"), "threads: 0 is out of range"),
         (("run", "kd", "--set", "data.train=nowhere.jsonl", "--dry-run"), "nowhere.jsonl does not exist"),
@@ -83,7 +83,8 @@ def test_help_shows_defaults(command, defaults):
     result = subprocess.run(
         [sys.executable, "-m", "askd_trainers.cli", command, "--help"], capture_output=True, text=True, env=os.environ | {"COLUMNS": "200"}
     )
-    assert all(default in result.stdout for default in defaults), result.stdout
+    shown = result.stdout.replace("(", "").replace(")", "")
+    assert all(default in shown for default in defaults), result.stdout
 
 
 def test_full_disk_is_one_line(monkeypatch, capsys):
