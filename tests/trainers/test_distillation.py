@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from transformers import WhisperForConditionalGeneration, WhisperProcessor
 
 from askd_bench.errors import AudioError, UserError
 from askd_bench.models.load import load_transcriber
@@ -231,6 +232,36 @@ def test_vocabularies_that_differ_are_refused_with_the_way_out(make_recipe, tiny
         prepare(make_recipe("kd", f"student.checkpoint='{other}'"), tmp_path / "run")
 
 
+def test_student_from_a_checkpoint_keeps_its_own_tokenizer_and_is_named_after_it(make_recipe, tiny_teacher, tmp_path):
+    processor = WhisperProcessor.from_pretrained(tiny_teacher)
+    processor.tokenizer.add_tokens(["qwx"])
+    model = WhisperForConditionalGeneration.from_pretrained(tiny_teacher)
+    model.resize_token_embeddings(len(processor.tokenizer))
+    for part in (processor, model):
+        part.save_pretrained(tmp_path / "other")
+    student = train_recipe(make_recipe("ce", f"student.checkpoint='{tmp_path / 'other'}'", "optimisation.steps=1"), tmp_path / "run")
+    assert student.name == "other-ce-s0"
+    saved = WhisperProcessor.from_pretrained(student).tokenizer
+    assert len(saved) == WhisperForConditionalGeneration.from_pretrained(student).config.vocab_size == len(processor.tokenizer)
+    assert saved.convert_tokens_to_ids("qwx") == len(processor.tokenizer) - 1
+
+
+def test_ruined_student_is_not_saved(make_recipe, tmp_path):
+    recipe = make_recipe("ce", "optimisation.learning_rate=1e30", "optimisation.steps=1")
+    with pytest.raises(UserError, match=r"student: \d+ of \d+ tensors are not finite in float16, 'model.decoder.layers.0.*learning_rate"):
+        train_recipe(recipe, tmp_path / "run")
+    assert not list((tmp_path / "run").glob("*/README.md"))
+    assert not list((tmp_path / "run").glob("*.part"))
+
+
+def test_validation_that_is_not_finite_stops_the_run(make_recipe, tmp_path):
+    run = prepare(make_recipe("kd", validation=True), tmp_path)
+    with torch.no_grad():
+        run.student.model.decoder.layers[0].fc1.weight[0, 0] = float("nan")
+    with pytest.raises(UserError, match="the validation loss is not finite after 0 steps"):
+        run.trainer.evaluate()
+
+
 def test_batch_larger_than_the_data_is_refused(make_recipe, tmp_path):
     with pytest.raises(UserError, match="batch_size: 64 is more than the 12 training examples"):
         prepare(make_recipe("ce", "optimisation.batch_size=64"), tmp_path)
@@ -285,6 +316,27 @@ def test_run_on_other_data_is_not_continued(make_recipe, speech, tmp_path):
     changed.write_text("".join(json.dumps(row | {"text": "other words"}) + "\n" for row in rows))
     with pytest.raises(UserError, match=r"data.train: is not what the run in .* was begun with"):
         train_recipe(recipe, tmp_path / "run")
+
+
+def test_run_that_failed_before_its_first_checkpoint_may_be_begun_otherwise(make_recipe, tmp_path):
+    (tmp_path / "recipe.json").write_text("")
+    recipe = make_recipe("ce", "optimisation.steps=1")
+    student = train_recipe(recipe, tmp_path)
+    (tmp_path / "recipe.json").write_text("")
+    (student / "recipe.json").unlink()
+    with pytest.raises(UserError, match=r"output: .*recipe.json is damaged"):
+        train_recipe(recipe, tmp_path)
+
+
+def test_tracker_that_cannot_start_is_one_line(make_recipe, tmp_path, monkeypatch):
+    failure = type("UsageError", (Exception,), {"__module__": "wandb.errors"})
+
+    def fail(*_, **__):
+        raise failure("api_key not configured\n(no-tty)")
+
+    monkeypatch.setattr("askd_trainers.trainer.DistillationTrainer.train", fail)
+    with pytest.raises(UserError, match=r"'wandb' cannot start: api_key not configured .no-tty.; use `wandb login`, .*WANDB_MODE=offline"):
+        train_recipe(make_recipe("ce"), tmp_path)
 
 
 def test_what_is_where_the_student_goes_is_not_touched(make_recipe, tmp_path):

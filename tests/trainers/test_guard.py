@@ -60,3 +60,14 @@ def test_recipe_that_shares_a_test_speaker_is_refused_before_anything_is_trained
     manifest.write_text("".join(json.dumps(row) + "\n" for row in rows))
     with pytest.raises(UserError, match=r"data.train: (speaker|utterance) .* in the test split of"):
         prepare(make_recipe("kd", f"data.train='{manifest}'", "data.guard_suites=['noisy']"), tmp_path / "run")
+
+
+def test_hashes_that_cannot_be_remembered_stop_nothing(dialogue, tmp_path, monkeypatch):
+    hashes = AudioHashes(tmp_path / "hashes.json")
+
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("askd_trainers.guard.os.replace", full)
+    refuse_overlap([u for u in dialogue if u.split == "dev"][:1], [], hashes)
+    assert not list(tmp_path.iterdir())

@@ -33,3 +33,23 @@ def test_licence_is_stated_where_it_is_known():
         model_card("mine", load_recipe("kd", [f"teacher={teacher}"]), DATA, CURVE, ENVIRONMENT) for teacher in ("whisper-tiny.en", "x/y")
     ]
     assert ['license: "mit"' in card for card in cards] == [True, False]
+
+
+@pytest.mark.parametrize(("arm", "sentence"), [("ce", "`mine/base`, trained further by the `ce`"), ("kd", "with `whisper-tiny.en` as its")])
+def test_student_from_a_checkpoint_has_its_name_and_not_the_teachers_licence(arm, sentence):
+    card = model_card("mine", load_recipe(arm, ["student.checkpoint=mine/base"]), DATA, CURVE, ENVIRONMENT)
+    assert ModelCard(card).data.base_model == "mine/base"
+    assert "license:" not in card
+    assert sentence in card
+
+
+def test_card_says_what_was_heard_and_what_the_curve_is():
+    plain = model_card("mine", load_recipe("kd"), DATA, CURVE, ENVIRONMENT)
+    assert "`data/training/manifest.jsonl`: 5 utterances" in plain
+    assert "perturbed under" not in plain
+    assert "is a development set" in plain
+    changes = ["data.suite=noisy", "data.validation_split=test"]
+    other = model_card("mine", load_recipe("kd", changes), DATA, CURVE, ENVIRONMENT)
+    assert "perturbed under conditions of the suite `noisy`" in other
+    assert "The validation set is the split `test` of `dialogue`" in other
+    assert "is a development set" not in other

@@ -82,3 +82,12 @@ def test_options_out_of_range_are_one_line(corpus, tmp_path, options, message):
     with pytest.raises(UserError, match=message):
         pseudo_label("whisper-tiny.en", str(corpus), tmp_path / "x", **options)
     assert not (tmp_path / "x").exists()
+
+
+@pytest.mark.parametrize(("rows", "goes_on"), [("", True), ('{"id": "x"}\n', False)])
+def test_damaged_settings_matter_only_where_there_are_transcripts(speech, tmp_path, rows, goes_on):
+    (tmp_path / "settings.json").write_text("")
+    (tmp_path / "pseudo_labels.jsonl").write_text(rows)
+    teacher = "./nowhere"  # the first that is refused once the settings have been looked at
+    with pytest.raises(UserError, match="nowhere" if goes_on else "settings.json is damaged"):
+        pseudo_label(teacher, str(speech), tmp_path)

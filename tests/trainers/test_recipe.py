@@ -32,6 +32,8 @@ def test_resolved_recipe_reads_back(arm):
     [
         ("objective.temprature=2", "objective.temprature: .*known keys here: .*temperature"),
         ("objective.temperature=0", "objective.temperature: Input should be greater than 0 .got 0"),
+        ("optimisation.learning_rate=inf", "optimisation.learning_rate: .*finite number .got inf"),
+        ("data.conditions=['white-10dB']", "data: conditions need a suite"),
         ("optimisation.steps=-3", "optimisation.steps: .*greater than or equal to 1 .got -3"),
         ("objective.teacher.schedule=quadratic", "objective.teacher.schedule: .*'constant', 'linear', 'cosine' or 'adaptive'.*quadratic"),
         ("objective.teacher.weight=1.5", "objective.teacher: weight must be at most 1"),
@@ -81,3 +83,17 @@ def test_unreadable_recipe_is_one_line(tmp_path, text):
     (tmp_path / "x.toml").write_text(text)
     with pytest.raises(UserError, match=r"recipe: .*(not valid TOML|cannot be read)"):
         load_recipe(tmp_path / "x.toml")
+
+
+def test_bundled_recipe_is_extended_where_no_such_file_is_beside(tmp_path):
+    (tmp_path / "mine.toml").write_text('extends = "kd.toml"\narm = "mine"\n')
+    recipe = load_recipe(tmp_path / "mine.toml")
+    assert (recipe.arm, recipe.objective) == ("mine", load_recipe("kd").objective)
+    (tmp_path / "kd.toml").write_text((RECIPES_DIR / "_base.toml").read_text() + "\n[objective]\ntemperature = 3.0\n")
+    assert load_recipe(tmp_path / "mine.toml").objective.temperature == 3.0
+
+
+def test_folder_of_the_same_name_does_not_hide_a_bundled_recipe(tmp_path, monkeypatch):
+    (tmp_path / "kd").mkdir()
+    monkeypatch.chdir(tmp_path)
+    assert load_recipe("kd").arm == "kd"

@@ -78,7 +78,7 @@ def test_student_with_changed_embeddings_is_saved_whole(shared):
     student = WhisperForConditionalGeneration.from_pretrained(shared / "student", dtype=torch.float32)
     with torch.no_grad():
         student.model.decoder.layer_norm.weight.mul_(1.5)
-    assert not save_student(student, shared / "whole", teacher=str(shared / "whisper-tiny.en"))
+    assert not save_student(student, shared / "whole", source=str(shared / "whisper-tiny.en"))
     again = WhisperForConditionalGeneration.from_pretrained(shared / "whole", dtype=torch.float32)
     torch.testing.assert_close(again.model.decoder.layer_norm.weight, student.model.decoder.layer_norm.weight, atol=0, rtol=1e-3)
     assert again.config.architectures == ["WhisperForConditionalGeneration"]
@@ -121,6 +121,18 @@ def test_folder_with_something_in_it_is_refused(tiny_teacher, tmp_path):
 def test_unknown_teacher_is_one_line(tmp_path):
     with pytest.raises(UserError, match="checkpoint: '/nowhere' cannot be read"):
         init_student("/nowhere", tmp_path / "s")
+
+
+def test_teacher_without_weights_or_of_another_kind_is_one_line(tiny_teacher, tmp_path):
+    for folder, config in (("bare", (tiny_teacher / "config.json").read_text()), ("bert", '{"model_type": "bert"}')):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "config.json").write_text(config)
+        with pytest.raises(UserError, match=f"teacher: .*{folder}' cannot be loaded") as caught:
+            init_student(str(tmp_path / folder), tmp_path / "s")
+        assert "\n" not in str(caught.value)
+    with pytest.raises(UserError, match=r"decoder_layers: 3 has no meaning for .*bert', a 'bert' model"):
+        init_student(str(tmp_path / "bert"), tmp_path / "s", decoder_layers=3)
+    assert not (tmp_path / "s").exists()
 
 
 @pytest.mark.parametrize(("trainable", "frozen"), [("decoder-layers", 8), ("decoder", 4), ("all", 0)])

@@ -1,6 +1,7 @@
 """`askd-train` as a person meets it."""
 
 import json
+import os
 import subprocess
 import sys
 
@@ -33,7 +34,7 @@ def test_recipes_are_listed(monkeypatch, capsys):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("run", "ksd"), "recipe: 'ksd' is unknown; did you mean 'kd' or 'askd'?"),
+        (("run", "ksd"), "recipe: 'ksd' is unknown; did you mean 'kd'?"),
         (("run", "kd", "--set", "objective.tau=2"), "objective.tau"),
         (("run", "kd", "--threads", "0"), "threads: 0 is out of range"),
         (("run", "kd", "--set", "data.train=nowhere.jsonl", "--dry-run"), "nowhere.jsonl does not exist"),
@@ -68,3 +69,28 @@ def test_student_is_made_from_the_command_line(monkeypatch, capsys, tmp_path):
     assert code == 0
     assert "the rest of its weights are the teacher's file" in out
     assert json.loads((tmp_path / "s" / "config.json").read_text())["decoder_layers"] == 1
+
+
+@pytest.mark.parametrize(
+    ("command", "defaults"),
+    [
+        ("run", ("[default: all cores]", "[default: runs/<arm>-s<seed>]")),
+        ("init-student", ("[default: 2]", "[default: all]", "[default: the teacher's]")),
+        ("pseudo-label", ("--threads", "[default: all cores]")),
+    ],
+)
+def test_help_shows_defaults(command, defaults):
+    result = subprocess.run(
+        [sys.executable, "-m", "askd_trainers.cli", command, "--help"], capture_output=True, text=True, env=os.environ | {"COLUMNS": "200"}
+    )
+    shown = result.stdout.replace("(", "").replace(")", "")
+    assert all(default in shown for default in defaults), result.stdout
+
+
+def test_full_disk_is_one_line(monkeypatch, capsys):
+    def full(*_, **__):
+        raise OSError(28, "No space left on device", "x.bin")
+
+    monkeypatch.setattr(cli, "app", full)
+    code, _, err = run(monkeypatch, capsys, "recipes")
+    assert (code, err) == (2, "error: x.bin: No space left on device\n")

@@ -29,16 +29,20 @@ err = console(stderr=True)
 
 Set = Annotated[list[str] | None, typer.Option("--set", help="Change a field: section.key=value, in TOML; may be repeated.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Print the plan, with times from ten measured steps, and train nothing.")]
-Threads = Annotated[int | None, typer.Option(help="CPU threads. [default: all cores]")]
+Threads = Annotated[int | None, typer.Option(help="CPU threads.", show_default="all cores")]
 
 
 @app.command("init-student")
 def init_student(
     teacher: Annotated[str, typer.Argument(help="Bundled checkpoint, folder, or Hub id.")],
     out_folder: Annotated[Path, typer.Argument(metavar="OUT", help="Where the student goes.")],
-    decoder_layers: Annotated[int, typer.Option(help="Decoder layers to copy, evenly spaced, first and last among them.")] = 2,
-    encoder_layers: Annotated[int | None, typer.Option(help="Encoder layers to copy. [default: all]")] = None,
-    window_seconds: Annotated[float | None, typer.Option(help="Length of the encoder's window. [default: the teacher's]")] = None,
+    decoder_layers: Annotated[
+        int | None, typer.Option(help="Decoder layers of a Whisper to copy, evenly spaced, first and last among them.", show_default="2")
+    ] = None,
+    encoder_layers: Annotated[int | None, typer.Option(help="Encoder layers to copy.", show_default="all")] = None,
+    window_seconds: Annotated[
+        float | None, typer.Option(help="Length of a Whisper's encoder window.", show_default="the teacher's")
+    ] = None,
 ) -> None:
     """Make a student by copying layers of a teacher, as Distil-Whisper does."""
     from askd_trainers.student import init_student as make
@@ -60,10 +64,12 @@ def pseudo_label(
     batch_size: Annotated[int, typer.Option(help="Clips decoded together.")] = 16,
     keep_uppercase: Annotated[bool, typer.Option("--keep-uppercase", help="Keep clips whose reference is in capitals only.")] = False,
     language: Annotated[str, typer.Option(help="Of the speech, a two-letter code.")] = "en",
+    threads: Threads = None,
 ) -> None:
     """Transcribe a corpus with a teacher, as labels for a student of any vocabulary. Interrupted? The same command goes on."""
     from askd_trainers.pseudo_label import pseudo_label as label
 
+    _use_threads(threads)
     with err.status("transcribing") as status:
         done = label(
             teacher,
@@ -73,6 +79,7 @@ def pseudo_label(
             batch_size=batch_size,
             keep_uppercase=keep_uppercase,
             language=language,
+            threads=threads,
             progress=lambda count: status.update(f"transcribing: {count} done"),
         )
     reasons = ", ".join(f"{count} {reason}" for reason, count in done.left_out.items())
@@ -84,8 +91,8 @@ def pseudo_label(
 @app.command()
 def run(
     recipe: Annotated[str, typer.Argument(help="A bundled recipe (see `recipes`) or a TOML file.")],
-    output: Annotated[Path, typer.Option(help="Folder of the run. [default: runs/<arm>-s<seed>]")] = Path(),
-    student: Annotated[Path | None, typer.Option(help="Where the student goes. [default: a folder in the run's]")] = None,
+    output: Annotated[Path | None, typer.Option(help="Folder of the run.", show_default="runs/<arm>-s<seed>")] = None,
+    student: Annotated[Path | None, typer.Option(help="Where the student goes.", show_default="a folder in the run's")] = None,
     set_: Set = None,
     dry_run: DryRun = False,
     threads: Threads = None,
@@ -102,7 +109,7 @@ def run(
         return
     from askd_trainers.run import train_recipe
 
-    folder = output if output != Path() else Path("runs") / f"{loaded.arm}-s{loaded.seed}"
+    folder = output if output is not None else Path("runs") / f"{loaded.arm}-s{loaded.seed}"
     with _progress() as progress:
         made = train_recipe(loaded, folder, student=student, progress=_reporter(progress))
     out.print(f"student: {made}\nscore it with: askd-bench run --model {made}", highlight=False, soft_wrap=True)
@@ -128,7 +135,14 @@ def study(
         _print_plans([make_plan(run.recipe) for run in reversed(first.values())], counts=[r.recipe.arm for r in runs])
         return
     with _progress() as progress:
-        run_study(loaded, runs, output, announce=lambda text: err.print(text, highlight=False), progress=_reporter(progress))
+        run_study(
+            loaded,
+            runs,
+            output,
+            announce=lambda text: err.print(text, highlight=False),
+            threads=threads,
+            progress=_reporter(progress),
+        )
     out.print(f"students: {output}/*/\nresults: {output / 'results'}", highlight=False)
 
 
@@ -153,6 +167,8 @@ def main() -> None:
         _fail(str(error), 2)
     except _USAGE_ERROR as error:
         _fail(error.format_message(), 2)
+    except OSError as error:  # a full disk, wherever it is met
+        _fail(f"{error.filename or 'a file'}: {error.strerror or error}", 2)
     except (typer.Abort, KeyboardInterrupt):
         _fail("interrupted; the same command goes on where it stopped", 130)
 

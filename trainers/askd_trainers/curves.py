@@ -1,7 +1,10 @@
 """Training curves as a picture: loss, its terms and validation WER over steps."""
 
+import io
 from pathlib import Path
 from typing import Any
+
+from askd_trainers.files import write_whole
 
 _TRAINING = ("cross_entropy", "teacher_kl", "self_kl")
 _VALIDATION = ("eval_cross_entropy", "eval_teacher_kl")
@@ -29,4 +32,6 @@ def plot_curves(history: list[dict[str, Any]], path: Path, *, title: str) -> Non
         if points:
             errors.plot(*zip(*points, strict=True), "o-", color="tab:red", markersize=3)
         errors.set(xlabel="step", ylabel="validation WER, %", title="greedy decoding", ylim=(0, None))
-        figure.savefig(path, dpi=110)
+        picture = io.BytesIO()
+        figure.savefig(picture, dpi=110, format="png")
+    write_whole(path, picture.getvalue())

@@ -40,12 +40,19 @@ class AudioHashes:
         return self._known[encoded]
 
     def save(self) -> None:
-        """Remember for the next run."""
-        self.memory.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(dir=self.memory.parent, suffix=".tmp")  # its own name: other runs may save at the same time
-        with os.fdopen(handle, "w") as file:
-            json.dump(self._known, file)
-        os.replace(temporary, self.memory)
+        """Remember for the next run, where there is room: a full disk costs time only."""
+        temporary = None
+        try:
+            self.memory.parent.mkdir(parents=True, exist_ok=True)
+            handle, temporary = tempfile.mkstemp(
+                dir=self.memory.parent, suffix=".tmp"
+            )  # its own name: other runs may save at the same time
+            with os.fdopen(handle, "w") as file:
+                json.dump(self._known, file)
+            os.replace(temporary, self.memory)
+        except OSError:
+            if temporary is not None:
+                Path(temporary).unlink(missing_ok=True)
 
 
 def corpora_of_suites(suites: Sequence[str] | None) -> list[tuple[str, Iterable[Utterance]]]:

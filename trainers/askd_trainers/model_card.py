@@ -26,10 +26,10 @@ def model_card(name: str, recipe: Recipe, data: dict[str, Any], history: list[di
     curve = [entry for entry in history if "eval_wer" in entry]
     metadata: dict[str, Any] = {
         "language": [recipe.data.language or "en"],
-        **({"license": "mit"} if recipe.teacher == "whisper-tiny.en" else {}),
+        **({"license": "mit"} if recipe.start == "whisper-tiny.en" else {}),
         "library_name": "transformers",
         "pipeline_tag": "automatic-speech-recognition",
-        "base_model": "openai/whisper-tiny.en" if recipe.teacher == "whisper-tiny.en" else recipe.teacher,
+        "base_model": "openai/whisper-tiny.en" if recipe.start == "whisper-tiny.en" else recipe.start,
         "tags": ["distillation", "askd-bench", recipe.arm],
     }
     if curve:
@@ -56,7 +56,7 @@ def model_card(name: str, recipe: Recipe, data: dict[str, Any], history: list[di
         "",
         f"# {name}",
         "",
-        f"A student of `{recipe.teacher}`, trained by the `{recipe.arm}` recipe of askd-bench "
+        f"{_lineage(recipe)} by the `{recipe.arm}` recipe of askd-bench "
         f"({recipe.optimisation.steps} steps of {recipe.optimisation.batch_size} utterances, seed {recipe.seed}, "
         f"{environment['precision']}).",
         "",
@@ -66,12 +66,16 @@ def model_card(name: str, recipe: Recipe, data: dict[str, Any], history: list[di
     if curve:
         lines += ["| step | validation WER, % |", "| ---: | ---: |"]
         lines += [f"| {entry['step']} | {100 * entry['eval_wer']:.2f} |" for entry in curve]
-        lines += ["", "Step 0 is the initialisation. The validation set is a development set: test figures come from `askd-bench run`.", ""]
+        lines += ["", f"Step 0 is the initialisation. {_validation_set(recipe)}", ""]
     lines += [
         "## Data",
         "",
-        f"{data['utterances']} utterances, {data['hours']} h, speakers: {', '.join(data['speakers']) or 'unknown'}; "
-        f"{data['examples']} examples with perturbed copies. sha256 of audio, perturbation and labels: `{data['sha256']}`.",
+        f"{', '.join(f'`{corpus}`' for corpus in recipe.data.train)}: {data['utterances']} utterances, {data['hours']} h, "
+        f"speakers: {', '.join(data['speakers']) or 'unknown'}{_perturbed(recipe, data)}. "
+        f"sha256 of audio, perturbation and labels: `{data['sha256']}`.",
+        "",
+        "The licence of the training speech is to be looked up beside it; that of the corpus which askd-bench's "
+        "`tools/build_corpora training` builds is the freeware licence of the game Flight of the Amazon Queen (docs/CORPORA.md there).",
         "",
         "## Recipe",
         "",
@@ -82,10 +86,34 @@ def model_card(name: str, recipe: Recipe, data: dict[str, Any], history: list[di
         "Packages: " + ", ".join(f"{name} {number}" for name, number in environment["packages"].items()) + ".",
         "",
         "Where the folder holds `decoder-layers.safetensors`, the rest of the weights are the teacher's: the index points to its folder",
-        "beside this one. `from_pretrained(...)` then `save_pretrained(...)` makes a folder that stands alone.",
+        "beside this one. A folder that stands alone: load both the model and its processor (`WhisperForConditionalGeneration`,",
+        "`WhisperProcessor`) with `from_pretrained(...)`, and save both to one folder with `save_pretrained(...)`.",
         "",
     ]
     return "\n".join(lines)
+
+
+def _lineage(recipe: Recipe) -> str:
+    """Return what the student is made from, and who taught it."""
+    if recipe.student.checkpoint is None:
+        return f"A student of `{recipe.teacher}`, trained"
+    if recipe.objective.teacher is None:
+        return f"`{recipe.student.checkpoint}`, trained further"
+    return f"`{recipe.student.checkpoint}`, trained further with `{recipe.teacher}` as its teacher"
+
+
+def _perturbed(recipe: Recipe, data: dict[str, Any]) -> str:
+    if recipe.data.suite is None:
+        return ""
+    return f"; {data['examples']} examples with the copies perturbed under conditions of the suite `{recipe.data.suite}`"
+
+
+def _validation_set(recipe: Recipe) -> str:
+    """Return what the curve was measured on, and what it may be taken for."""
+    if recipe.data.validation_split == "dev":
+        return "The validation set is a development set: test figures come from `askd-bench run`."
+    part = f"the split `{recipe.data.validation_split}`" if recipe.data.validation_split else "all"
+    return f"The validation set is {part} of `{recipe.data.validation}`: the curve is no test figure; those come from `askd-bench run`."
 
 
 def _validation_name(recipe: Recipe) -> str:

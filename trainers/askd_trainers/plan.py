@@ -12,7 +12,7 @@ import torch
 from askd_trainers.encoder_states import FrozenEncoder
 from askd_trainers.environment import resolve_precision
 from askd_trainers.recipe import Recipe
-from askd_trainers.run import Prepared, prepare
+from askd_trainers.run import Prepared, prepare, require_trackers
 
 MEASURED_STEPS = 10
 
@@ -50,6 +50,7 @@ def make_plan(recipe: Recipe, *, measured_steps: int = MEASURED_STEPS) -> Plan:
     Raises:
         UserError: whatever would stop the run itself.
     """
+    require_trackers(recipe)  # none is used below
     with tempfile.TemporaryDirectory() as folder:
         run = prepare(recipe.model_copy(update={"runtime": recipe.runtime.model_copy(update={"trackers": ()})}), Path(folder))
         batches = list(itertools.islice(_endless(run.trainer), measured_steps))

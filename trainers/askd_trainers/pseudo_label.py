@@ -15,6 +15,7 @@ from askd_bench.errors import AudioError, UserError
 from askd_bench.metrics.alignment import count_errors
 from askd_bench.text import DEFAULT_NORMALISER, normaliser
 from askd_bench.types import SAMPLING_RATE, Transcription, Utterance
+from askd_trainers.files import read_json, write_json, write_whole
 
 LABELS = "pseudo_labels.jsonl"
 """Every transcript, with its confidences and its WER against the reference: what the filter decides on."""
@@ -44,6 +45,7 @@ def pseudo_label(
     batch_size: int = 16,
     keep_uppercase: bool = False,
     language: str = "en",
+    threads: int | None = None,
     progress: Callable[[int], None] | None = None,
 ) -> Labelled:
     """Transcribe a corpus greedily and keep what agrees with its references.
@@ -71,9 +73,9 @@ def pseudo_label(
             # Loaded here, and only where there is something to do: a model takes seconds.
             from askd_bench.models.load import load_transcriber
 
-            transcriber = load_transcriber(teacher, language=language)
+            transcriber = load_transcriber(teacher, language=language, threads=threads)
             out.mkdir(parents=True, exist_ok=True)
-            (out / SETTINGS).write_text(json.dumps(settings) + "\n")
+            write_json(out / SETTINGS, settings, argument="out")
             with (out / LABELS).open("a", encoding="utf-8") as file:
                 for batch in batched(itertools.chain([first], pending), batch_size):
                     for row in _transcribe(transcriber, batch, out):
@@ -143,9 +145,7 @@ def _write_manifest(out: Path, rows: list[dict[str, Any]], threshold: float, kee
             kept.append({key: value for key, value in row.items() if value is not None and key != "wer"})
         else:
             left_out[reason] = left_out.get(reason, 0) + 1
-    temporary = out / f"{MANIFEST}.part"
-    temporary.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in kept), encoding="utf-8")
-    temporary.replace(out / MANIFEST)
+    write_whole(out / MANIFEST, "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in kept).encode(), argument="out")
     return Labelled(len(rows), len(kept), left_out)
 
 
@@ -163,7 +163,10 @@ def _reason(row: dict[str, Any], threshold: float, keep_uppercase: bool) -> str 
 
 
 def _refuse_other(path: Path, settings: dict[str, str]) -> None:
-    known = json.loads(path.read_text()) if path.is_file() else settings
+    rows = path.parent / LABELS
+    if not path.is_file() or not rows.is_file() or not rows.stat().st_size:
+        return
+    known = read_json(path, argument="out")
     changed = [f"{name} {known.get(name)!r}" for name, value in settings.items() if known.get(name) != value]
     if changed:
         raise UserError(f"out: {path.parent} holds transcripts of {', '.join(changed)}; choose another folder")

@@ -17,7 +17,7 @@ RECIPES_DIR = DATA_ROOT / "recipes" if (DATA_ROOT / "recipes").is_dir() else DAT
 
 
 class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 class Student(_Section):
@@ -74,6 +74,12 @@ class Data(_Section):
     @classmethod
     def _none_in_toml(cls, value: Any) -> Any:
         return value or None
+
+    @model_validator(mode="after")
+    def _conditions_of_a_suite(self) -> "Data":
+        if self.conditions and self.suite is None:
+            raise ValueError("conditions need a suite that they are of: data.suite is not given")
+        return self
 
 
 class TeacherTerm(_Section):
@@ -208,9 +214,14 @@ class Recipe(_Section):
     runtime: Runtime = Runtime()
 
     @property
+    def start(self) -> str:
+        """Return what the student is made from: its tokenizer, its licence and its name come from there."""
+        return self.student.checkpoint or self.teacher
+
+    @property
     def student_name(self) -> str:
         """Return what the student's folder is called, and the student in result directories."""
-        return f"{Path(self.teacher).name}-{self.arm}-s{self.seed}"
+        return f"{Path(self.start).name}-{self.arm}-s{self.seed}"
 
     @model_validator(mode="after")
     def _family(self) -> "Recipe":
@@ -222,7 +233,7 @@ class Recipe(_Section):
 def load_recipe(source: str | Path, overrides: Sequence[str] = ()) -> Recipe:
     """Read a recipe, with what it extends and what `--set` changes.
 
-    A recipe may name another with `extends = "other.toml"`, relative to itself; tables are merged, its own values win.
+    A recipe may name another with `extends = "other.toml"`, beside itself or else a bundled one; tables are merged, its own values win.
 
     Args:
         source: a file, or the name of a bundled recipe (without `.toml`).
@@ -237,7 +248,7 @@ def load_recipe(source: str | Path, overrides: Sequence[str] = ()) -> Recipe:
         ('askd', 4.0, ('speech.jsonl',))
     """
     path = Path(source)
-    if not path.suffix and not path.exists():
+    if not path.suffix and not path.is_file():
         path = RECIPES_DIR / f"{source}.toml"
         if not path.is_file():
             raise unknown_name("recipe", str(source), [p.stem for p in RECIPES_DIR.glob("*.toml") if not p.stem.startswith("_")])
@@ -277,9 +288,11 @@ def _read(path: Path, below: tuple[Path, ...] = ()) -> dict[str, Any]:
     if "extends" not in values:
         return values
     parent, chain = values.pop("extends"), (*below, path.resolve())
-    if not isinstance(parent, str) or (path.parent / parent).resolve() in chain:
+    beside = path.parent / str(parent)
+    below_this = RECIPES_DIR / str(parent) if not beside.is_file() and (RECIPES_DIR / str(parent)).is_file() else beside
+    if not isinstance(parent, str) or below_this.resolve() in chain:
         raise UserError(f"recipe: {path}: extends: {parent!r} must name another file that does not extend this one")
-    return merged(_read(path.parent / parent, chain), values)
+    return merged(_read(below_this, chain), values)
 
 
 def merged(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:

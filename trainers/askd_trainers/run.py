@@ -1,6 +1,5 @@
 """Trains one recipe: reads, checks and refuses first, then caches, trains, and leaves a student with all that it was made from."""
 
-import json
 import os
 import time
 from collections.abc import Callable
@@ -20,6 +19,7 @@ from askd_trainers.curves import plot_curves
 from askd_trainers.data import Collator, SpeechDataset, describe, make_examples, read_utterances, usable
 from askd_trainers.encoder_states import FrozenEncoder, StateCache
 from askd_trainers.environment import default_cache, environment, resolve_precision
+from askd_trainers.files import read_json, write_json
 from askd_trainers.guard import AudioHashes, corpora_of_suites, refuse_overlap
 from askd_trainers.model_card import model_card
 from askd_trainers.recipe import Recipe
@@ -166,9 +166,7 @@ def make_trainer(
     train = datasets[0]
     if len(train) < o.batch_size:
         raise UserError(f"optimisation.batch_size: {o.batch_size} is more than the {len(train)} training examples")
-    missing = [name for name in r.trackers if find_spec(name) is None]
-    if missing:
-        raise UserError(f"runtime.trackers: {missing[0]!r} is not installed; pip install {missing[0]}")
+    require_trackers(recipe)
     try:
         output.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -222,6 +220,13 @@ def make_trainer(
     )
 
 
+def require_trackers(recipe: Recipe) -> None:
+    """Refuse a tracker that is not installed."""
+    missing = next((name for name in recipe.runtime.trackers if find_spec(name) is None), None)
+    if missing is not None:
+        raise UserError(f"runtime.trackers: {missing!r} is not installed; pip install {missing}")
+
+
 def train_recipe(recipe: Recipe, output: Path, *, student: Path | None = None, progress: Progress | None = None) -> Path:
     """Train, or continue from the newest whole checkpoint in `output`; return the folder of the student.
 
@@ -232,41 +237,58 @@ def train_recipe(recipe: Recipe, output: Path, *, student: Path | None = None, p
         UserError: see `prepare`; a run of another recipe or on other data is in `output`, or something else is where the student goes.
     """
     final = student or output / recipe.student_name
-    for folder in (output, final):
-        _refuse_other(recipe, folder)
+    if _begun(output):
+        _refuse_other(recipe, output)
+    _refuse_other(recipe, final)
     if (final / "recipe.json").is_file():
         return final
     refuse_occupied(final, "student")
     run = prepare(recipe, output)
     trainer = run.trainer
     checkpoint = last_checkpoint(output)
-    if checkpoint and json.loads((output / "data.json").read_text())["sha256"] != run.data_record["sha256"]:
+    if checkpoint and read_json(output / "data.json").get("sha256") != run.data_record["sha256"]:
         raise UserError(f"data.train: is not what the run in {output} was begun with (see data.json there); choose another folder")
     if trainer.is_world_process_zero():
-        _write(output / "recipe.json", recipe.model_dump(mode="json"))
-        _write(output / "data.json", run.data_record)
-        _write(output / "environment.json", environment(recipe))
+        write_json(output / "recipe.json", recipe.model_dump(mode="json"))
+        write_json(output / "data.json", run.data_record)
+        write_json(output / "environment.json", environment(recipe))
         for name, dataset in (("training", run.train), ("validation", run.validation)):
             if dataset is not None:
                 dataset.fill_cache(progress and (lambda done, total, name=name: progress(f"encoding {name}", done, total)))
     trainer.accelerator.wait_for_everyone()
     started = time.perf_counter()
-    trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
+    _train(trainer, checkpoint)
     if run.validation is not None and not _evaluated(trainer):
         trainer.evaluate()
     if trainer.is_world_process_zero():
         summary = {"seconds": round(time.perf_counter() - started, 1), "resumed": checkpoint is not None}
-        _write(output / "log.json", {"summary": summary, "history": trainer.state.log_history})
+        write_json(output / "log.json", {"summary": summary, "history": trainer.state.log_history})
         plot_curves(trainer.state.log_history, output / "curves.png", title=f"{recipe.arm}, seed {recipe.seed}")
         beside = {name: (output / name).read_bytes() for name in ("recipe.json", "data.json", "environment.json", "log.json", "curves.png")}
         card = model_card(final.name, recipe, run.data_record, trainer.state.log_history, environment(recipe))
-        save_student(run.student, final, teacher=recipe.teacher, beside=beside | {"README.md": card.encode()})
+        save_student(run.student, final, source=recipe.start, beside=beside | {"README.md": card.encode()})
     trainer.accelerator.wait_for_everyone()
     return final
 
 
+def _train(trainer: DistillationTrainer, checkpoint: Path | None) -> None:
+    try:
+        trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
+    except Exception as error:
+        if type(error).__module__.partition(".")[0] != "wandb":
+            raise
+        raise UserError(
+            f"runtime.trackers: 'wandb' cannot start: {' '.join(str(error).split())}; use `wandb login`, or set WANDB_MODE=offline"
+        ) from error
+
+
 def _evaluated(trainer: DistillationTrainer) -> bool:
     return any(entry.get("step") == trainer.state.global_step and "eval_wer" in entry for entry in trainer.state.log_history)
+
+
+def _begun(output: Path) -> bool:
+    """Return whether a run's folder holds something to continue: a run that failed before that may be begun again in any way."""
+    return last_checkpoint(output) is not None or any(output.glob("*/recipe.json"))
 
 
 def _refuse_other(recipe: Recipe, folder: Path) -> None:
@@ -274,14 +296,7 @@ def _refuse_other(recipe: Recipe, folder: Path) -> None:
     known = folder / "recipe.json"
     if not known.is_file():
         return
-    before, now = json.loads(known.read_text()), recipe.model_dump(mode="json")
+    before, now = read_json(known), recipe.model_dump(mode="json")
     changed = [key for key in now if key != "runtime" and before.get(key) != now[key]]
     if changed:
         raise UserError(f"output: {folder} holds a run of another recipe (differs in {', '.join(changed)}); choose another folder")
-
-
-def _write(path: Path, content: Any) -> None:
-    try:
-        path.write_text(json.dumps(content, indent=1) + "\n")
-    except OSError as error:
-        raise UserError(f"output: {path} cannot be written: {error.strerror}") from error

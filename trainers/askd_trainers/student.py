@@ -123,12 +123,19 @@ def init_student(
     teacher: str,
     out: Path,
     *,
-    decoder_layers: int = 2,
+    decoder_layers: int | None = None,
     encoder_layers: int | None = None,
     window_seconds: float | None = None,
     dtype: torch.dtype = torch.float16,
 ) -> bool:
     """Write a new student to `out` as a plain `from_pretrained` folder; return whether it shares the teacher's frozen shard.
+
+    Args:
+        teacher: a Whisper or a CTC model.
+        out: a new or empty folder.
+        decoder_layers, window_seconds: of a Whisper; None for 2 layers and the teacher's window.
+        encoder_layers: None for all.
+        dtype: of the weights on disk.
 
     Raises:
         UserError: the teacher cannot be read, a number is out of range, or `out` holds something already.
@@ -136,12 +143,25 @@ def init_student(
     refuse_occupied(out, "out")
     transformers_logging.disable_progress_bar()
     config = load_config(teacher)
-    if config.model_type == "whisper":
-        source = WhisperForConditionalGeneration.from_pretrained(locate(teacher), dtype=torch.float32)
-        student = whisper_student(source, decoder_layers=decoder_layers, encoder_layers=encoder_layers, window_seconds=window_seconds)
-    else:
-        student = ctc_student(AutoModelForCTC.from_pretrained(locate(teacher), dtype=torch.float32), encoder_layers=encoder_layers)
-    return save_student(student, out, teacher=teacher, dtype=dtype)
+    whisper = config.model_type == "whisper"
+    for name, value in (("decoder_layers", decoder_layers), ("window_seconds", window_seconds)):
+        if value is not None and not whisper:
+            raise UserError(f"{name}: {value:g} has no meaning for {teacher!r}, a {config.model_type!r} model (allowed: encoder_layers)")
+    try:
+        source = (WhisperForConditionalGeneration if whisper else AutoModelForCTC).from_pretrained(locate(teacher), dtype=torch.float32)
+    except (OSError, ValueError) as error:
+        raise UserError(f"teacher: {teacher!r} cannot be loaded: {str(error).splitlines()[0]}") from error
+    student = (
+        whisper_student(
+            source,
+            decoder_layers=2 if decoder_layers is None else decoder_layers,
+            encoder_layers=encoder_layers,
+            window_seconds=window_seconds,
+        )
+        if whisper
+        else ctc_student(source, encoder_layers=encoder_layers)
+    )
+    return save_student(student, out, source=teacher, dtype=dtype)
 
 
 def refuse_occupied(folder: Path, argument: str) -> None:
@@ -159,27 +179,35 @@ def load_config(checkpoint: str) -> Any:
 
 
 def save_student(
-    student: Any, out: Path, *, teacher: str, dtype: torch.dtype = torch.float16, beside: Mapping[str, bytes] | None = None
+    student: Any, out: Path, *, source: str, dtype: torch.dtype = torch.float16, beside: Mapping[str, bytes] | None = None
 ) -> bool:
-    """Save a student with the teacher's tokenizer and features, and further files `beside` them; whole or not at all.
+    """Save a student with the tokenizer and features of its `source`, and further files `beside` them; whole or not at all.
 
-    Where encoder, embeddings and final norm still are the teacher's, bit for bit, and the teacher keeps them in a shard of their own, the
-    student's index points to that shard by a relative path and only its decoder layers are written (10 MB instead of 66 MB for a two-layer
-    whisper-tiny.en): keep the folders side by side.
+    Where encoder, embeddings and final norm still are the source's, bit for bit, and the source keeps them in a shard of their own (its
+    own or its teacher's), the student's index points to that shard by a relative path and only its decoder layers are written (10 MB
+    instead of 66 MB for a two-layer whisper-tiny.en): keep the folders side by side.
+
+    Args:
+        student: the model.
+        out: its folder.
+        source: what the student was made from: the teacher whose layers it copied, or the checkpoint it started from.
+        dtype: of the weights on disk.
+        beside: name of a file -> its content.
 
     Returns:
         whether the shard is shared.
 
     Raises:
-        UserError: the folder cannot be written.
+        UserError: a weight is not finite, or the folder cannot be written.
     """
-    source = Path(locate(teacher))
+    origin = Path(locate(source))
     temporary = out.with_name(out.name + ".part")
     shutil.rmtree(temporary, ignore_errors=True)
+    state = {name: tensor.detach().to(dtype).contiguous() for name, tensor in student.state_dict().items() if name != "proj_out.weight"}
+    _refuse_ruined(state, out)
     try:
         temporary.mkdir(parents=True)
-        state = {name: tensor.detach().to(dtype).contiguous() for name, tensor in student.state_dict().items() if name != "proj_out.weight"}
-        shard = _shared_shard(state, source)
+        shard = _shared_shard(state, origin)
         if shard is None:
             save_file(state, temporary / "model.safetensors", metadata={"format": "pt"})
         else:
@@ -199,7 +227,7 @@ def save_student(
         config.save_pretrained(temporary)
         if getattr(student, "generation_config", None) is not None and student.can_generate():
             student.generation_config.save_pretrained(temporary)
-        _copy_companions(source, temporary, student)
+        _copy_companions(origin, temporary, student)
         for name, content in (beside or {}).items():
             (temporary / name).write_bytes(content)
         if out.exists():
@@ -209,6 +237,17 @@ def save_student(
         shutil.rmtree(temporary, ignore_errors=True)
         raise UserError(f"out: {out} cannot be written: {getattr(error, 'strerror', None) or error}") from error
     return shard is not None
+
+
+def _refuse_ruined(state: Mapping[str, Tensor], out: Path) -> None:
+    """Refuse weights that are not finite as they would be saved: training may end before a loss tells."""
+    ruined = [name for name, tensor in state.items() if tensor.is_floating_point() and not torch.isfinite(tensor).all()]
+    if ruined:
+        kind = str(next(iter(state.values())).dtype).removeprefix("torch.")
+        raise UserError(
+            f"student: {len(ruined)} of {len(state)} tensors are not finite in {kind}, {ruined[0]!r} first: {out} is not written; "
+            "train with a smaller optimisation.learning_rate"
+        )
 
 
 def _public_name(kind: type) -> str:

@@ -133,8 +133,10 @@ def _runs(study: Study, folder: Path, output: Path) -> Iterator[StudyRun]:
             yield StudyRun(recipe, output / f"{recipe.arm}-s{seed}")
 
 
-def run_study(study: Study, runs: list[StudyRun], output: Path, *, announce: Callable[[str], None], progress: Any = None) -> None:
-    """Train what is not trained yet, then score every student and baseline.
+def run_study(
+    study: Study, runs: list[StudyRun], output: Path, *, announce: Callable[[str], None], threads: int | None = None, progress: Any = None
+) -> None:
+    """Train what is not trained yet, then score every student and baseline, on `threads` where the study's scoring names none.
 
     Raises:
         UserError: from training or scoring; the study continues where it stopped when called again.
@@ -149,11 +151,11 @@ def run_study(study: Study, runs: list[StudyRun], output: Path, *, announce: Cal
     for suite in study.scoring.suites:
         for model in models:
             announce(f"scoring {Path(model).name} on {suite}")
-            _score(model, suite, study.scoring, output / "results")
+            _score(model, suite, study.scoring, study.scoring.threads or threads, output / "results")
 
 
-def _score(model: str, suite: str, scoring: Scoring, results: Path) -> None:
+def _score(model: str, suite: str, scoring: Scoring, threads: int | None, results: Path) -> None:
     """Score one model on one suite; rows that are there already are kept."""
     from askd_bench.evaluation.run import run as evaluate
 
-    evaluate(suite, model, output=results, limit=scoring.limit, full=scoring.full, batch_size=scoring.batch_size, threads=scoring.threads)
+    evaluate(suite, model, output=results, limit=scoring.limit, full=scoring.full, batch_size=scoring.batch_size, threads=threads)

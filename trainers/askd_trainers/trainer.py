@@ -160,6 +160,9 @@ class DistillationTrainer(Seq2SeqTrainer):  # type: ignore[misc]
         """Return and log cross-entropy, divergence from the teacher (both at τ = 1, as Distil-Whisper evaluates) and greedy WER.
 
         WER is of pooled counts, after the `whisper-english` normaliser.
+
+        Raises:
+            UserError: cross-entropy or divergence is not finite: such a student is not worth training on.
         """
         model = self.model.eval()
         sums = torch.zeros(4, dtype=torch.float64)
@@ -185,6 +188,8 @@ class DistillationTrainer(Seq2SeqTrainer):  # type: ignore[misc]
                 counts += count_errors(reference=normalise(reference).split(), hypothesis=normalise(text).split())
         words = torch.tensor([counts.errors, counts.reference_length], dtype=torch.float64)
         sums, words = (self.accelerator.reduce(x.to(self.args.device), "sum").cpu() for x in (sums, words))
+        if not torch.isfinite(sums).all():
+            raise UserError(f"training: the validation loss is not finite after {self.state.global_step} steps; the student is ruined")
         metrics = {f"{metric_key_prefix}_cross_entropy": float(sums[0] / sums[1]), f"{metric_key_prefix}_wer": float(words[0] / words[1])}
         if sums[3] > 0:
             metrics[f"{metric_key_prefix}_teacher_kl"] = float(sums[2] / sums[3])
