@@ -59,7 +59,7 @@ def speed_table(teacher: str) -> str:
     card = base["card"]
     table = markdown(["model", "batch", "p50 of a batch, s", "p95, s", "RTFx", "times the teacher's"], rows)
     where = f"{card['dtype']}, {card['device']}, {card['threads']} threads"
-    return f"{where}; {base['clips']} clips, {base['audio_s']:.0f} s of speech, nothing else running:\n\n{table}"
+    return f"{where}; {base['clips']} clips, {base['audio_s']:.0f} s of speech:\n\n{table}"
 
 
 def between(page: Path, start: str, end: str, text: str) -> bytes:
