@@ -46,7 +46,8 @@ def _without_loops(measurements: Measurements, outcome: o.Outcome, delta: o.Diff
     if robust is None:
         return ""
     alike = robust.value * delta.value >= 0 and leaning(robust) == leaning(delta)
-    return f" {'So does' if alike else 'Not so'} {other.label}, which no loop can carry: {difference_text(robust, other)}."
+    label, tells = other.label[0].upper() + other.label[1:], "agrees" if alike else "tells otherwise"
+    return f" {label}, which no loop can carry, {tells}: {difference_text(robust, other)}."
 
 
 def leaning(delta: o.Difference | None) -> str:
