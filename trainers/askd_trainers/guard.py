@@ -44,9 +44,8 @@ class AudioHashes:
         temporary = None
         try:
             self.memory.parent.mkdir(parents=True, exist_ok=True)
-            handle, temporary = tempfile.mkstemp(
-                dir=self.memory.parent, suffix=".tmp"
-            )  # its own name: other runs may save at the same time
+            # its own name: other runs may save at the same time
+            handle, temporary = tempfile.mkstemp(dir=self.memory.parent, suffix=".tmp")
             with os.fdopen(handle, "w") as file:
                 json.dump(self._known, file)
             os.replace(temporary, self.memory)

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from askd_bench.metrics.significance import ALPHA
 from askd_bench.report.study import outcomes as o
 from askd_bench.report.study.measured import Measurements
-from askd_bench.report.study.plan import SHIFTED
+from askd_bench.report.study.plan import CLEAN, SHIFTED
 from askd_bench.report.study.tables import difference_text, figure_text, primary_differences, shown
 
 
@@ -64,8 +64,11 @@ def answers(measurements: Measurements) -> str:
     paragraphs = [
         f"**Does {first} generalise better than {second}?** {first} − {second}: "
         + _differences(measurements, (first, second), SHIFTED, (o.WER, o.CAPPED, o.DEGRADATION))
-        + "; on clean speech "
-        + _differences(measurements, (first, second), "clean", (o.WER,))
+        + (
+            f"; on clean speech {_differences(measurements, (first, second), CLEAN, (o.WER,))}"
+            if CLEAN in measurements.plan.domains
+            else ""
+        )
         + f". Against the teacher, {first} has "
         + _differences(measurements, (first, "teacher"), SHIFTED, (o.WER, o.CAPPED))
         + ".",

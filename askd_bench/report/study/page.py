@@ -8,7 +8,7 @@ from askd_bench.report.study import outcomes as o
 from askd_bench.report.study import tables as t
 from askd_bench.report.study.answers import answers, verdict
 from askd_bench.report.study.measured import PLAIN, Measurements
-from askd_bench.report.study.plan import SHIFTED
+from askd_bench.report.study.plan import CLEAN, SHIFTED
 
 Section = tuple[str, Sequence[str]]
 
@@ -41,7 +41,7 @@ def findings(measurements: Measurements, figures: Mapping[str, Chart]) -> str:
                 "Shifted speech, at the temperature fitted on clean dev speech:",
                 t.outcome_table(measurements, (o.CONFIDENT_SCALED, o.GAP_SCALED, o.ECE_SCALED), SHIFTED),
                 "Clean speech:",
-                t.outcome_table(measurements, (o.CONFIDENT, o.GAP, o.ECE, o.ECE_SCALED), "clean"),
+                t.outcome_table(measurements, (o.CONFIDENT, o.GAP, o.ECE, o.ECE_SCALED), CLEAN) if CLEAN in spoken else t.DASH,
                 "Temperatures (below 1: the student was under-confident on clean dev speech and is sharpened; *: at an end of the grid):",
                 t.temperature_table(measurements),
             ],

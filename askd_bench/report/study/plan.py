@@ -8,6 +8,9 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from askd_bench.errors import UserError
 
+CLEAN = "clean"
+"""What the domain of unperturbed speech is called, where a study has one."""
+
 SHIFTED = "shifted"
 
 
