@@ -357,7 +357,7 @@ def test_what_is_where_the_student_goes_is_not_touched(make_recipe, tmp_path):
     ],
 )
 def test_what_cannot_be_trained_is_refused_and_nothing_is_left(make_recipe, speech, tmp_path, monkeypatch, change, message):
-    monkeypatch.setattr("askd_trainers.run.find_spec", lambda name: None)
+    monkeypatch.setattr("askd_trainers.arguments.find_spec", lambda name: None)
     with pytest.raises(UserError, match=message):
         train_recipe(make_recipe("kd", change.format(train=f"'{speech}'"), validation=True), tmp_path / "run")
     assert not (tmp_path / "run").exists()

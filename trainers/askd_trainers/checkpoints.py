@@ -22,7 +22,7 @@ _SELF_TEACHER = "self_teacher.safetensors"
 
 @contextmanager
 def whole_checkpoint(
-    output: str, step: int, schedule: LossSchedule, self_teacher: SelfTeacher | None, main_process: bool
+    output: str, step: int, schedule: LossSchedule | None, self_teacher: SelfTeacher | None, main_process: bool
 ) -> Iterator[None]:
     """Save what the body saves into `output/checkpoint-<step>` together with the extras, or remove it.
 
@@ -37,7 +37,10 @@ def whole_checkpoint(
                 save_file(self_teacher.state_dict(), folder / _SELF_TEACHER)
         yield
         if main_process:
-            state = {"schedule": schedule.state_dict(), "self_teacher": self_teacher.from_epoch if self_teacher else None}
+            state = {
+                "schedule": schedule.state_dict() if schedule else None,
+                "self_teacher": self_teacher.from_epoch if self_teacher else None,
+            }
             (folder / COMPLETE).write_text(json.dumps(state))
     except (OSError, SafetensorError, RuntimeError) as error:
         if isinstance(error, RuntimeError) and not _is_writing(error):
@@ -54,10 +57,11 @@ def last_checkpoint(output: Path) -> Path | None:
     return max(folders, key=lambda folder: int(folder.name.rpartition("-")[2]), default=None)
 
 
-def load_extras(folder: str | Path, schedule: LossSchedule, self_teacher: SelfTeacher | None) -> None:
+def load_extras(folder: str | Path, schedule: LossSchedule | None, self_teacher: SelfTeacher | None) -> None:
     """Bring schedule and self-teacher to where they were when the checkpoint was saved."""
     state = json.loads((Path(folder) / COMPLETE).read_text())
-    schedule.load_state_dict(state["schedule"])
+    if schedule is not None:
+        schedule.load_state_dict(state["schedule"])
     if self_teacher is not None:
         self_teacher.load_state_dict(load_file(Path(folder) / _SELF_TEACHER))
         self_teacher.from_epoch = bool(state["self_teacher"])

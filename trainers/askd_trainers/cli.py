@@ -115,6 +115,27 @@ def run(
     out.print(f"student: {made}\nscore it with: askd-bench run --model {made}", highlight=False, soft_wrap=True)
 
 
+@app.command("align-encoder")
+def align_encoder(
+    recipe: Annotated[Path, typer.Argument(help="A TOML file, e.g. trainers/studies/base-fast/align.toml.")],
+    output: Annotated[Path | None, typer.Option(help="Folder of the run.", show_default="runs/<arm>-s<seed>")] = None,
+    student: Annotated[Path | None, typer.Option(help="Where the student goes.", show_default="a folder in the run's")] = None,
+    set_: Set = None,
+    threads: Threads = None,
+) -> None:
+    """Train a smaller encoder to give its teacher's states, for a recipe of `run` to start from. Interrupted? The same command goes on."""
+    from askd_trainers.alignment import AlignmentRecipe
+    from askd_trainers.alignment import align_encoder as align
+    from askd_trainers.recipe import load_recipe_of
+
+    loaded = load_recipe_of(AlignmentRecipe, recipe, set_ or [])
+    _use_threads(threads)
+    folder = output if output is not None else Path("runs") / f"{loaded.arm}-s{loaded.seed}"
+    with _progress() as progress:
+        made = align(loaded, folder, student=student, progress=_reporter(progress))
+    out.print(f"student: {made}\nits decoder is to be trained yet: askd-train run kd --set student.checkpoint={made}", soft_wrap=True)
+
+
 @app.command()
 def study(
     file: Annotated[Path, typer.Argument(help="A study file: arms, seeds, scoring.")],

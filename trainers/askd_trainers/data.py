@@ -46,6 +46,11 @@ class Example:
         """What errors call it."""
         return f"{self.utterance.id}#{self.variant}:{self.condition.id}" if self.variant else self.utterance.id
 
+    @property
+    def clean(self) -> "Example":
+        """The utterance itself."""
+        return Example(self.utterance, self.labels)
+
     def samples(self) -> Samples:
         """Decode and perturb, by the same renderer as in evaluation."""
         scene = Scene(speaker=self.utterance.speaker, talkers=self.talkers)
@@ -166,52 +171,72 @@ class SpeechDataset(Dataset[dict[str, Any]]):
         examples: what to train on.
         encoders: role ("student", "teacher") -> the frozen encoder whose states are needed; None where features are.
         features: audio to features, for roles without a frozen encoder.
+        teacher_hears: see `Data`.
     """
 
     def __init__(
-        self, examples: Sequence[Example], encoders: dict[str, FrozenEncoder | None], features: Callable[[Samples], NDArray[np.float32]]
+        self,
+        examples: Sequence[Example],
+        encoders: dict[str, FrozenEncoder | None],
+        features: Callable[[Samples], NDArray[np.float32]],
+        *,
+        teacher_hears: str = "same",
     ) -> None:
         self.examples = examples
         self.encoders = encoders
         self.features = features
-        self._keys: dict[int, str] = {}
+        self.teacher_hears = teacher_hears
+        self._keys: dict[str, str] = {}
 
     def __len__(self) -> int:
         return len(self.examples)
 
     def __getitem__(self, index: int) -> dict[str, Any]:
-        example = self.examples[index]
-        item: dict[str, Any] = {"index": index, "labels": example.labels}
-        samples: Samples | None = None
+        item: dict[str, Any] = {"index": index, "labels": self.examples[index].labels}
+        rendered: dict[str, Samples] = {}
         for role, encoder in self.encoders.items():
-            states = encoder.cached(self._key(index)) if encoder is not None else None
+            example = self._heard(role, index)
+            states = encoder.cached(self._key(example)) if encoder is not None else None
             if states is not None:
                 item[f"{role}_states"] = states
             else:
-                samples = example.samples() if samples is None else samples
-                item[f"{role}_features"] = (encoder.frontend if encoder is not None else self.features)(samples)
+                if example.id not in rendered:
+                    rendered[example.id] = example.samples()
+                item[f"{role}_features"] = (encoder.frontend if encoder is not None else self.features)(rendered[example.id])
         return item
 
     def fill_cache(self, progress: Callable[[int, int], None] | None = None) -> int:
-        """Encode what is not in the cache yet; return how many clips did not fit."""
+        """Encode what is not in the cache yet; return how many states did not fit."""
         missed = 0
-        for index, example in enumerate(self.examples):
-            for encoder in {id(e): e for e in self.encoders.values() if e is not None and e.cache is not None}.values():
-                if encoder.cached(self._key(index)) is None:
-                    missed += not encoder.store(self._key(index), example.samples())
+        for index in range(len(self)):
+            for encoder, example in self._states(index):
+                if encoder.cache is not None and encoder.cached(self._key(example)) is None:
+                    missed += not encoder.store(self._key(example), example.samples())
             if progress is not None:
-                progress(index + 1, len(self.examples))
+                progress(index + 1, len(self))
         return missed
 
     def uncached(self) -> int:
-        """Return how many clips have states that still are to be computed."""
-        encoders = {id(e): e for e in self.encoders.values() if e is not None}.values()
-        return sum(any(e.cached(self._key(i)) is None for e in encoders) for i in range(len(self)))
+        """Return how many states still are to be computed."""
+        wanted = {
+            encoder.key(self._key(example)): encoder.cached(self._key(example)) is None
+            for index in range(len(self))
+            for encoder, example in self._states(index)
+        }
+        return sum(wanted.values())
 
-    def _key(self, index: int) -> str:
-        if index not in self._keys:
-            self._keys[index] = self.examples[index].audio_key()
-        return self._keys[index]
+    def _heard(self, role: str, index: int) -> Example:
+        example = self.examples[index]
+        return example.clean if role == "teacher" and self.teacher_hears == "clean" else example
+
+    def _states(self, index: int) -> list[tuple[FrozenEncoder, Example]]:
+        """Return which states the item needs."""
+        return [(encoder, self._heard(role, index)) for role, encoder in self.encoders.items() if encoder is not None]
+
+    def _key(self, example: Example) -> str:
+        if example.id not in self._keys:
+            self._keys[example.id] = example.audio_key()
+        return self._keys[example.id]
 
 
 @dataclass(frozen=True)

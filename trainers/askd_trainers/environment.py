@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from askd_trainers.recipe import Recipe
+from askd_trainers.recipe import BaseRecipe
 
 _PACKAGES = ("askd-bench", "torch", "transformers", "accelerate", "numpy", "safetensors", "tokenizers")
 
@@ -19,7 +19,7 @@ def default_cache() -> Path:
     return Path(os.environ.get("ASKD_CACHE", home / "askd-bench" / "encoder-states"))
 
 
-def resolve_precision(recipe: Recipe) -> bool:
+def resolve_precision(recipe: BaseRecipe) -> bool:
     """Return whether to compute in bf16: what the recipe says, or, for "auto", whether the processor has it."""
     if recipe.optimisation.precision != "auto":
         return recipe.optimisation.precision == "bf16"
@@ -29,7 +29,7 @@ def resolve_precision(recipe: Recipe) -> bool:
     return flags.is_file() and any(flag in flags.read_text() for flag in ("avx512_bf16", "amx_bf16"))
 
 
-def environment(recipe: Recipe) -> dict[str, Any]:
+def environment(recipe: BaseRecipe) -> dict[str, Any]:
     """Return what a run depended on beside its recipe and its data."""
     return {
         "packages": {name: version(name) for name in _PACKAGES},

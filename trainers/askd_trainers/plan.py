@@ -9,10 +9,11 @@ from typing import Any
 
 import torch
 
+from askd_trainers.arguments import require_trackers
 from askd_trainers.encoder_states import FrozenEncoder
 from askd_trainers.environment import resolve_precision
 from askd_trainers.recipe import Recipe
-from askd_trainers.run import Prepared, prepare, require_trackers
+from askd_trainers.run import Prepared, prepare
 
 MEASURED_STEPS = 10
 
@@ -84,12 +85,13 @@ def _endless(trainer: Any) -> Any:
 
 
 def _measure_encoding(run: Prepared) -> float:
-    encoders: list[FrozenEncoder] = [encoder for encoder in run.encoders.values() if encoder is not None]
+    """Return seconds a clip, the mean over the encoders there are."""
+    encoders: list[FrozenEncoder] = list({id(encoder): encoder for encoder in run.encoders.values() if encoder is not None}.values())
     samples = run.train.examples[0].samples()
     started = time.perf_counter()
     for encoder in encoders:
         encoder.encode(torch.from_numpy(encoder.frontend(samples))[None].to(run.trainer.args.device))
-    return time.perf_counter() - started
+    return (time.perf_counter() - started) / max(1, len(encoders))
 
 
 def _measure_steps(run: Prepared, batches: list[Any], step: int) -> float:

@@ -16,11 +16,13 @@ RECIPES_DIR = DATA_ROOT / "recipes" if (DATA_ROOT / "recipes").is_dir() else DAT
 """The recipes that come with the package, one a file."""
 
 
-class _Section(BaseModel):
+class Section(BaseModel):
+    """A table of a recipe: unknown keys are refused."""
+
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
-class Student(_Section):
+class Student(Section):
     """What is trained.
 
     Attributes:
@@ -39,7 +41,7 @@ class Student(_Section):
     trainable: Literal["decoder-layers", "decoder", "all"] = "decoder-layers"
 
 
-class Data(_Section):
+class Data(Section):
     """Where the speech comes from.
 
     Attributes:
@@ -53,6 +55,7 @@ class Data(_Section):
         suite: a suite (name or file) whose conditions perturb the training speech; None for clean speech alone.
         conditions: which of them, as `askd-bench run --conditions` takes them; none for the suite's default grid.
         variants: perturbed copies of each utterance, beside the clean one, where there is a suite.
+        teacher_hears: "same" as the student, or "clean": the utterance itself where the student hears a perturbed copy.
         guard_suites: suites with whose test speakers and test audio nothing may be shared; None for all that are bundled.
     """
 
@@ -68,6 +71,7 @@ class Data(_Section):
     suite: str | None = None
     conditions: tuple[str, ...] = ()
     variants: int = Field(1, ge=1)
+    teacher_hears: Literal["same", "clean"] = "same"
     guard_suites: tuple[str, ...] | None = None
 
     @field_validator("validation", "train_split", "validation_split", mode="before")
@@ -82,7 +86,7 @@ class Data(_Section):
         return self
 
 
-class TeacherTerm(_Section):
+class TeacherTerm(Section):
     """The divergence from the teacher.
 
     Attributes:
@@ -104,7 +108,7 @@ class TeacherTerm(_Section):
         return self
 
 
-class SelfTeacherTerm(_Section):
+class SelfTeacherTerm(Section):
     """The divergence from an earlier self, in phase B.
 
     Attributes:
@@ -119,7 +123,7 @@ class SelfTeacherTerm(_Section):
     decay: float = Field(0.999, gt=0, lt=1)
 
 
-class Objective(_Section):
+class Objective(Section):
     """What is minimised; see `askd_trainers.schedules` for the formulas.
 
     Attributes:
@@ -145,7 +149,7 @@ class Objective(_Section):
         return self
 
 
-class Optimisation(_Section):
+class Optimisation(Section):
     """How it is minimised: AdamW.
 
     Attributes:
@@ -175,7 +179,7 @@ class Optimisation(_Section):
         return self
 
 
-class Runtime(_Section):
+class Runtime(Section):
     """What changes the cost of a run, not its result.
 
     Attributes:
@@ -193,23 +197,20 @@ class Runtime(_Section):
     trackers: tuple[Literal["tensorboard", "wandb"], ...] = ("tensorboard",)
 
 
-class Recipe(_Section):
-    """One arm, one seed.
+class BaseRecipe(Section):
+    """What every run has.
 
     Attributes:
         arm: its name in tables and folders.
-        family: what the models are; "whisper" trains on label positions, "ctc" on frames.
         teacher: a directory or Hub id; a bundled checkpoint by name. Needed by every arm that starts from it or distils it.
         seed: of initialisation, order and everything else random.
     """
 
     arm: str = Field(pattern=r"^[^/\\]+$")
-    family: Literal["whisper", "ctc"] = "whisper"
     teacher: str = "whisper-tiny.en"
     seed: int = Field(0, ge=0, lt=2**32)
     student: Student = Student()
     data: Data
-    objective: Objective
     optimisation: Optimisation
     runtime: Runtime = Runtime()
 
@@ -223,11 +224,28 @@ class Recipe(_Section):
         """Return what the student's folder is called, and the student in result directories."""
         return f"{Path(self.start).name}-{self.arm}-s{self.seed}"
 
+
+class Recipe(BaseRecipe):
+    """One arm, one seed.
+
+    Attributes:
+        family: what the models are; "whisper" trains on label positions, "ctc" on frames.
+        objective: what is minimised.
+    """
+
+    family: Literal["whisper", "ctc"] = "whisper"
+    objective: Objective
+
     @model_validator(mode="after")
     def _family(self) -> "Recipe":
         if self.family == "ctc" and self.student.trainable != "all":
             raise ValueError("student.trainable must be 'all' for family 'ctc'")
+        if self.family == "ctc" and self.data.teacher_hears == "clean":
+            raise ValueError("data.teacher_hears must be 'same' for family 'ctc'")
         return self
+
+
+R = TypeVar("R", bound=BaseRecipe)
 
 
 def load_recipe(source: str | Path, overrides: Sequence[str] = ()) -> Recipe:
@@ -247,6 +265,11 @@ def load_recipe(source: str | Path, overrides: Sequence[str] = ()) -> Recipe:
         >>> recipe.arm, recipe.objective.temperature, recipe.data.train
         ('askd', 4.0, ('speech.jsonl',))
     """
+    return load_recipe_of(Recipe, source, overrides)
+
+
+def load_recipe_of(kind: type[R], source: str | Path, overrides: Sequence[str] = ()) -> R:
+    """Read a recipe of another `kind`; see `load_recipe`."""
     path = Path(source)
     if not path.suffix and not path.is_file():
         path = RECIPES_DIR / f"{source}.toml"
@@ -255,7 +278,7 @@ def load_recipe(source: str | Path, overrides: Sequence[str] = ()) -> Recipe:
     values = _read(path)
     for override in overrides:
         _apply(values, override)
-    return validated(Recipe, values, str(path))
+    return validated(kind, values, str(path))
 
 
 def validated(model: type[M], values: Mapping[str, Any], where: str) -> M:

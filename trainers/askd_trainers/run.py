@@ -1,18 +1,18 @@
 """Trains one recipe: reads, checks and refuses first, then caches, trains, and leaves a student with all that it was made from."""
 
-import os
 import time
-from collections.abc import Callable
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-import torch
-from transformers import AutoProcessor, Seq2SeqTrainingArguments, WhisperProcessor, set_seed
+from transformers import AutoProcessor, WhisperProcessor, set_seed
 from transformers.utils import logging as transformers_logging
 
 from askd_bench.errors import UserError
+from askd_trainers.arguments import training_arguments
+from askd_trainers.begun import refuse_other_run
 from askd_trainers.checkpoints import last_checkpoint
 from askd_trainers.ctc import CtcFamily
 from askd_trainers.curves import plot_curves
@@ -22,12 +22,11 @@ from askd_trainers.environment import default_cache, environment, resolve_precis
 from askd_trainers.files import read_json, write_json
 from askd_trainers.guard import AudioHashes, corpora_of_suites, refuse_overlap
 from askd_trainers.model_card import model_card
-from askd_trainers.recipe import Recipe
+from askd_trainers.recipe import BaseRecipe, Recipe
+from askd_trainers.resumable import Progress
 from askd_trainers.student import ctc_student, load_config, locate, refuse_occupied, save_student, set_trainable, whisper_student
 from askd_trainers.trainer import DistillationTrainer
 from askd_trainers.whisper import WhisperFamily, whisper_frontend
-
-Progress = Callable[[str, int, int], None]
 
 
 @dataclass
@@ -60,7 +59,8 @@ def prepare(recipe: Recipe, output: Path) -> Prepared:
     train, validation, record = load_data(recipe, family, student)
     bf16 = resolve_precision(recipe)
     encoders = make_encoders(recipe, family, student, teacher, bf16)
-    datasets = [SpeechDataset(examples, encoders, family.features) for examples in (train, validation) if examples]
+    hears = recipe.data.teacher_hears
+    datasets = [SpeechDataset(examples, encoders, family.features, teacher_hears=hears) for examples in (train, validation) if examples]
     trainer = make_trainer(recipe, output, family, student, teacher, encoders, datasets, bf16)
     return Prepared(recipe, output, family, student, teacher, datasets[0], datasets[1] if validation else None, encoders, trainer, record)
 
@@ -79,31 +79,44 @@ def load_models(recipe: Recipe) -> tuple[Any, Any, Any]:
                 f"student.checkpoint: {start!r} has a vocabulary of {theirs}, teacher {recipe.teacher!r} one of {wanted.vocab_size}: "
                 "logits cannot be compared; train it on the teacher's transcripts instead (askd-train pseudo-label, then the 'ce' recipe)"
             )
-    kind = WhisperFamily if whisper else CtcFamily
-    try:
-        teacher = kind.load(locate(recipe.teacher))
-        processor: Any = (WhisperProcessor if whisper else AutoProcessor).from_pretrained(locate(start or recipe.teacher))
-        if start is not None:
-            student = kind.load(locate(start))
-        elif whisper:
-            options = recipe.student.model_dump(include={"decoder_layers", "encoder_layers", "window_seconds"})
-            student = whisper_student(teacher, **options)
-        else:
-            student = ctc_student(teacher, encoder_layers=recipe.student.encoder_layers)
-    except (OSError, ValueError, KeyError) as error:
-        raise UserError(f"teacher, student.checkpoint: cannot be loaded: {str(error).splitlines()[0]}") from error
+    family, student, teacher = load_whisper(recipe) if whisper else load_ctc(recipe)
     set_trainable(student, recipe.student.trainable)
-    family: Any
-    if whisper:
-        family = WhisperFamily(processor, student.config, language=recipe.data.language, task=recipe.data.task)
-        family.prepare(student)
-        family.prepare(teacher)
-    else:
-        family = CtcFamily(processor)
     return family, student, teacher if recipe.objective.teacher is not None else None
 
 
-def load_data(recipe: Recipe, family: Any, student: Any) -> tuple[Any, Any, dict[str, Any]]:
+def load_whisper(recipe: BaseRecipe) -> tuple[WhisperFamily, Any, Any]:
+    """Return the family, the student and the teacher, both whole and in float32."""
+    with _readable():
+        teacher = WhisperFamily.load(locate(recipe.teacher))
+        processor = WhisperProcessor.from_pretrained(locate(recipe.start))
+        options = recipe.student.model_dump(include={"decoder_layers", "encoder_layers", "window_seconds"})
+        start = recipe.student.checkpoint
+        student = whisper_student(teacher, **options) if start is None else WhisperFamily.load(locate(start))
+    family = WhisperFamily(processor, student.config, language=recipe.data.language, task=recipe.data.task)
+    family.prepare(student)
+    family.prepare(teacher)
+    return family, student, teacher
+
+
+def load_ctc(recipe: BaseRecipe) -> tuple[CtcFamily, Any, Any]:
+    """Return the family, the student and the teacher, both whole and in float32."""
+    with _readable():
+        teacher = CtcFamily.load(locate(recipe.teacher))
+        processor = AutoProcessor.from_pretrained(locate(recipe.start))
+        start = recipe.student.checkpoint
+        student = ctc_student(teacher, encoder_layers=recipe.student.encoder_layers) if start is None else CtcFamily.load(locate(start))
+    return CtcFamily(processor), student, teacher
+
+
+@contextmanager
+def _readable() -> Iterator[None]:
+    try:
+        yield
+    except (OSError, ValueError, KeyError) as error:
+        raise UserError(f"teacher, student.checkpoint: cannot be loaded: {str(error).splitlines()[0]}") from error
+
+
+def load_data(recipe: BaseRecipe, family: Any, student: Any) -> tuple[Any, Any, dict[str, Any]]:
     """Return training and validation examples, and the record of what they are."""
     data = recipe.data
     longest = min(data.max_duration_s or family.window_s, family.window_s)
@@ -145,7 +158,7 @@ def make_encoders(recipe: Recipe, family: Any, student: Any, teacher: Any, bf16:
         return {"student": mine}
     theirs = frozen(teacher)
     if mine is not None and mine.fingerprint == theirs.fingerprint:
-        return {"student": mine}
+        return {"student": mine} if recipe.data.teacher_hears == "same" else {"student": mine, "teacher": mine}
     return {"student": mine, "teacher": theirs}
 
 
@@ -153,64 +166,15 @@ def make_trainer(
     recipe: Recipe, output: Path, family: Any, student: Any, teacher: Any, encoders: Any, datasets: list[SpeechDataset], bf16: bool
 ) -> DistillationTrainer:
     """Return the trainer; the effective batch is the recipe's, whatever the number of processes."""
-    o, r = recipe.optimisation, recipe.runtime
-    if os.environ.get("ACCELERATE_USE_FSDP", "false").lower() == "true":
-        raise UserError("accelerate: FSDP cannot be used: each device keeps student and self-teacher whole (allowed: one device, DDP)")
-    processes = int(os.environ.get("WORLD_SIZE", "1"))
-    if o.batch_size % processes:
-        raise UserError(f"optimisation.batch_size: {o.batch_size} cannot be shared by {processes} processes")
-    share = o.batch_size // processes
-    micro = min(o.micro_batch_size or share, share)
-    if share % micro:
-        raise UserError(f"optimisation.micro_batch_size: {micro} does not divide the {share} utterances of each process")
+    arguments = training_arguments(recipe, output, examples=len(datasets[0]), validates=len(datasets) > 1, bf16=bf16)
+    arguments.ddp_find_unused_parameters = recipe.family == "ctc"  # wav2vec 2.0's mask embedding may go unused
     train = datasets[0]
-    if len(train) < o.batch_size:
-        raise UserError(f"optimisation.batch_size: {o.batch_size} is more than the {len(train)} training examples")
-    require_trackers(recipe)
-    try:
-        output.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise UserError(f"output: {output} cannot be made: {error.strerror}") from error
-    os.environ["TENSORBOARD_LOGGING_DIR"] = str(output / "tensorboard")  # where transformers looks
-    arguments = Seq2SeqTrainingArguments(
-        output_dir=str(output),
-        max_steps=o.steps,
-        per_device_train_batch_size=micro,
-        gradient_accumulation_steps=share // micro,
-        per_device_eval_batch_size=r.eval_batch_size,
-        learning_rate=o.learning_rate,
-        lr_scheduler_type=o.learning_rate_schedule,
-        warmup_steps=o.warmup_steps,
-        weight_decay=o.weight_decay,
-        adam_beta1=o.adam_beta1,
-        adam_beta2=o.adam_beta2,
-        adam_epsilon=o.adam_epsilon,
-        max_grad_norm=o.max_grad_norm,
-        bf16=bf16,
-        ddp_find_unused_parameters=recipe.family == "ctc",  # wav2vec 2.0's mask embedding may go unused
-        use_cpu=not torch.cuda.is_available(),
-        seed=recipe.seed,
-        data_seed=recipe.seed,
-        dataloader_drop_last=True,
-        dataloader_num_workers=r.workers,
-        remove_unused_columns=False,
-        label_names=["labels"],
-        logging_steps=r.log_steps,
-        logging_nan_inf_filter=False,
-        eval_strategy="steps" if len(datasets) > 1 else "no",
-        eval_steps=r.eval_steps,
-        save_strategy="steps",
-        save_steps=r.save_steps,
-        save_total_limit=r.keep_checkpoints,
-        report_to=list(r.trackers) or "none",
-        disable_tqdm=True,
-    )
     return DistillationTrainer(
         family=family,
         teacher=teacher,
         encoders=encoders,
         objective=recipe.objective,
-        total_steps=o.steps,
+        total_steps=recipe.optimisation.steps,
         utterance_id=lambda index: train.examples[index].id,
         model=student,
         args=arguments,
@@ -218,13 +182,6 @@ def make_trainer(
         eval_dataset=datasets[1] if len(datasets) > 1 else None,
         data_collator=Collator(family.collate_labels, family.collate_features),
     )
-
-
-def require_trackers(recipe: Recipe) -> None:
-    """Refuse a tracker that is not installed."""
-    missing = next((name for name in recipe.runtime.trackers if find_spec(name) is None), None)
-    if missing is not None:
-        raise UserError(f"runtime.trackers: {missing!r} is not installed; pip install {missing}")
 
 
 def train_recipe(recipe: Recipe, output: Path, *, student: Path | None = None, progress: Progress | None = None) -> Path:
@@ -237,9 +194,7 @@ def train_recipe(recipe: Recipe, output: Path, *, student: Path | None = None, p
         UserError: see `prepare`; a run of another recipe or on other data is in `output`, or something else is where the student goes.
     """
     final = student or output / recipe.student_name
-    if _begun(output):
-        _refuse_other(recipe, output)
-    _refuse_other(recipe, final)
+    refuse_other_run(recipe, output, final)
     if (final / "recipe.json").is_file():
         return final
     refuse_occupied(final, "student")
@@ -256,6 +211,7 @@ def train_recipe(recipe: Recipe, output: Path, *, student: Path | None = None, p
             if dataset is not None:
                 dataset.fill_cache(progress and (lambda done, total, name=name: progress(f"encoding {name}", done, total)))
     trainer.accelerator.wait_for_everyone()
+    trainer.report_to(progress)
     started = time.perf_counter()
     _train(trainer, checkpoint)
     if run.validation is not None and not _evaluated(trainer):
@@ -284,19 +240,3 @@ def _train(trainer: DistillationTrainer, checkpoint: Path | None) -> None:
 
 def _evaluated(trainer: DistillationTrainer) -> bool:
     return any(entry.get("step") == trainer.state.global_step and "eval_wer" in entry for entry in trainer.state.log_history)
-
-
-def _begun(output: Path) -> bool:
-    """Return whether a run's folder holds something to continue: a run that failed before that may be begun again in any way."""
-    return last_checkpoint(output) is not None or any(output.glob("*/recipe.json"))
-
-
-def _refuse_other(recipe: Recipe, folder: Path) -> None:
-    """Refuse to continue or to replace a run of another recipe; what changes cost only may differ."""
-    known = folder / "recipe.json"
-    if not known.is_file():
-        return
-    before, now = read_json(known), recipe.model_dump(mode="json")
-    changed = [key for key in now if key != "runtime" and before.get(key) != now[key]]
-    if changed:
-        raise UserError(f"output: {folder} holds a run of another recipe (differs in {', '.join(changed)}); choose another folder")

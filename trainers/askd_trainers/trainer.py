@@ -1,23 +1,21 @@
 """The training step on transformers' `Seq2SeqTrainer`: one objective with scheduled weights, of which every arm is a setting."""
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any, Protocol
 
 import torch
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, Subset
-from transformers import Seq2SeqTrainer, TrainerCallback, TrainerControl, TrainerState, TrainingArguments
-from transformers.trainer import TRAINER_STATE_NAME
+from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
 from askd_bench.errors import UserError
 from askd_bench.metrics.alignment import count_errors
 from askd_bench.text import DEFAULT_NORMALISER, normaliser
 from askd_bench.types import ErrorCounts
-from askd_trainers.checkpoints import load_extras, whole_checkpoint
 from askd_trainers.encoder_states import FrozenEncoder
 from askd_trainers.losses import entropy, kl_divergence, uniform_cross_entropy
 from askd_trainers.recipe import Objective
+from askd_trainers.resumable import ResumableTrainer
 from askd_trainers.schedules import LossSchedule
 from askd_trainers.self_teacher import SelfTeacher
 
@@ -43,7 +41,7 @@ class Family(Protocol):
         """Return greedy transcripts."""
 
 
-class DistillationTrainer(Seq2SeqTrainer):  # type: ignore[misc]
+class DistillationTrainer(ResumableTrainer):
     """Trains a student by cross-entropy, a teacher and an earlier self, weighted by a `LossSchedule`.
 
     The loss of a step is a sum over positions divided by the positions of the whole step, over accumulated batches and processes alike:
@@ -196,22 +194,6 @@ class DistillationTrainer(Seq2SeqTrainer):  # type: ignore[misc]
         self.log(metrics)
         self.control: TrainerControl = self.callback_handler.on_evaluate(self.args, self.state, self.control, metrics)
         return metrics
-
-    def train(self, resume_from_checkpoint: Any = None, **options: Any) -> Any:
-        """Train; continue from a checkpoint folder where one is given, else evaluate first what training starts from."""
-        self.args.eval_on_start = not resume_from_checkpoint and self.args.eval_strategy != "no"
-        if resume_from_checkpoint:
-            load_extras(resume_from_checkpoint, self.schedule, self.self_teacher)
-            saved = TrainerState.load_from_json(str(Path(resume_from_checkpoint) / TRAINER_STATE_NAME))
-            if saved.global_step >= self.args.max_steps:  # transformers would take one step more
-                self._load_from_checkpoint(str(resume_from_checkpoint))
-                self.state = saved
-                return None
-        return super().train(resume_from_checkpoint=resume_from_checkpoint, **options)
-
-    def _save_checkpoint(self, model: Any, trial: Any) -> None:
-        with whole_checkpoint(self.args.output_dir, self.state.global_step, self.schedule, self.self_teacher, self.args.should_save):
-            super()._save_checkpoint(model, trial)
 
     def after_step(self) -> None:
         """Update the self-teacher and the measured gap; `global_step` steps have been taken."""

@@ -1,0 +1,118 @@
+"""Alignment of encoders on a small Whisper and real clips."""
+
+import json
+
+import pytest
+import torch
+from transformers import WhisperForConditionalGeneration
+
+from askd_bench.errors import UserError
+from askd_trainers import alignment
+from askd_trainers.alignment import AlignmentRecipe, align_encoder
+from askd_trainers.recipe import merged
+from askd_trainers.run import prepare, train_recipe
+
+
+@pytest.fixture
+def make_alignment(tiny_teacher, speech, held_out):
+    """Return a function: changes to a recipe that aligns in a second."""
+
+    def make(**changes: dict) -> AlignmentRecipe:
+        values = {
+            "arm": "encoder",
+            "teacher": str(tiny_teacher),
+            "student": {"encoder_layers": 1, "decoder_layers": 1},
+            "data": {
+                "train": [str(speech)], "validation": str(held_out), "validation_split": "test", "guard_suites": [], "suite": "noisy",
+                "conditions": ["speech-shaped-0dB"], "teacher_hears": "clean",
+            },
+            "optimisation": {"steps": 12, "batch_size": 4, "learning_rate": 3e-3, "warmup_steps": 0, "precision": "float32"},
+            "runtime": {"trackers": [], "eval_steps": 100, "save_steps": 100, "log_steps": 4},
+        }  # fmt: skip
+        return AlignmentRecipe.model_validate(merged(values, changes))
+
+    return make
+
+
+def weights(folder):
+    return WhisperForConditionalGeneration.from_pretrained(folder, dtype=torch.float32).state_dict()
+
+
+def unexplained(run):
+    history = json.loads((run / "log.json").read_text())["history"]
+    names = {name: f"eval_unexplained_{name}" for name in ("clean", "perturbed")}
+    return {name: [entry[key] for entry in history if key in entry] for name, key in names.items()}
+
+
+def test_student_comes_nearer_to_the_teacher_and_its_decoder_stays(make_alignment, tiny_teacher, tmp_path):
+    student = weights(align_encoder(make_alignment(), tmp_path / "run"))
+    teacher = weights(tiny_teacher)
+    for before, after in unexplained(tmp_path / "run").values():
+        assert after < 0.8 * before
+    assert not torch.equal(student["model.encoder.layers.0.fc1.weight"], teacher["model.encoder.layers.1.fc1.weight"].half().float())
+    for name, values in student.items():
+        if "decoder" in name:
+            assert torch.equal(values, teacher[name.replace("layers.0", "layers.3")].half().float())
+
+
+def test_copy_of_the_whole_encoder_has_nothing_to_learn(make_alignment, tmp_path):
+    recipe = make_alignment(student={"encoder_layers": None}, optimisation={"steps": 1, "learning_rate": 1e-9})
+    align_encoder(recipe, tmp_path)
+    found = unexplained(tmp_path)
+    assert found["clean"][0] < 1e-5  # what rounding to fp16 leaves
+    assert found["perturbed"][0] > 0.01  # the teacher hears clean speech, the student noise
+
+
+def test_shorter_window_is_compared_with_the_beginning_of_the_teachers(make_alignment, tmp_path):
+    recipe = make_alignment(student={"window_seconds": 1.2}, optimisation={"steps": 1})
+    student = align_encoder(recipe, tmp_path)
+    assert weights(student)["model.encoder.embed_positions.weight"].shape[0] == 60
+    assert json.loads((tmp_path / "data.json").read_text())["left_out"]["longer than the window"] > 0
+
+
+@pytest.mark.parametrize("stop_after", [2, 12])
+def test_killed_and_resumed_gives_the_same_student(make_alignment, tmp_path, monkeypatch, stop_after):
+    recipe = make_alignment(runtime={"save_steps": 2})
+    whole = weights(align_encoder(recipe, tmp_path / "whole"))
+    save = alignment.AlignmentTrainer._save_checkpoint
+
+    def save_and_die(self, *arguments):
+        save(self, *arguments)
+        if self.state.global_step == stop_after:
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(alignment.AlignmentTrainer, "_save_checkpoint", save_and_die)
+        with pytest.raises(KeyboardInterrupt):
+            align_encoder(recipe, tmp_path / "cut")
+    resumed = weights(align_encoder(recipe, tmp_path / "cut"))
+    assert all(torch.equal(resumed[name], whole[name]) for name in whole)
+
+
+def test_aligned_student_is_where_a_recipe_starts_and_the_teacher_hears_clean_speech(make_alignment, make_recipe, tmp_path):
+    student = align_encoder(make_alignment(), tmp_path / "encoder", student=tmp_path / "aligned")
+    recipe = make_recipe(
+        "kd", f"student.checkpoint='{student}'", "data.suite=noisy", "data.conditions=['speech-shaped-0dB']", "data.teacher_hears=clean"
+    )
+    run = prepare(recipe, tmp_path / "kd")
+    clips = len(run.train.examples) // 2
+    assert run.train.uncached() == 2 * clips  # the student's states of noisy and clean speech: the teacher's were kept by the alignment
+    clean, noisy = run.train[0], run.train[clips]
+    assert (clean["teacher_states"] == noisy["teacher_states"]).all()
+    assert (clean["student_features"] != noisy["student_features"]).any()
+    made = weights(train_recipe(recipe, tmp_path / "kd"))
+    assert torch.equal(made["model.encoder.layers.0.fc1.weight"], weights(student)["model.encoder.layers.0.fc1.weight"])
+
+
+def test_done_is_not_done_again_and_another_recipe_is_refused(make_alignment, tmp_path):
+    student = align_encoder(make_alignment(), tmp_path)
+    stamp = (student / "config.json").stat().st_mtime_ns
+    assert align_encoder(make_alignment(), tmp_path) == student
+    assert (student / "config.json").stat().st_mtime_ns == stamp
+    with pytest.raises(UserError, match="differs in packing"):
+        align_encoder(make_alignment(packing={"alone": 0.5}), tmp_path)
+
+
+def test_loss_that_is_not_finite_is_one_line(make_alignment, tmp_path):
+    with pytest.raises(UserError, match=r"training: the loss is (nan|inf) at step"):
+        align_encoder(make_alignment(optimisation={"learning_rate": 1e30}), tmp_path)
