@@ -1,6 +1,8 @@
 """The leaderboard's figures are those of summaries and comparisons, wherever these have them too."""
 
+import json
 import math
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +14,7 @@ from leaderboard_results import ANCHOR, Line, few, in_suite, misheard, timed, un
 from askd_bench.errors import UserError
 from askd_bench.metrics.comparison import compare
 from askd_bench.report.leaderboard.frame import ALL_CONDITIONS, ALL_CORPORA, OVERALL, Leaderboard, leaderboard_of
+from askd_bench.report.leaderboard.tables import sections
 from askd_bench.results import Result
 from askd_bench.text import normaliser
 
@@ -199,3 +202,46 @@ def test_the_overall_rank_rests_on_core_suites_or_where_there_are_none_on_all(tm
     own = leaderboard_of(tmp_path / "own").overall
     assert own is not None
     assert [one.suite for one in own.boards] == ["srb-v1", "mine-v1"]
+
+
+def bench_of(root: Path, model: str, *rtfx: float, **changes: Any) -> None:
+    """Write what `bench --json` prints, at batch 1, 2, ..., of the weights that the model's rows come from."""
+    weights = Result.open(root / model / "noisy-v1" / "dialogue").signature()["model"]["weights_sha256"]
+    card = {"weights_sha256": weights, "dtype": "float32", "device": "cpu", "threads": 2} | changes
+    speeds = [{"batch_size": size, "p50_s": 0.2, "p95_s": 0.3, "rtfx": value} for size, value in enumerate(rtfx, 1)]
+    (root / "speed").mkdir(exist_ok=True)
+    (root / "speed" / f"{model}.json").write_text(json.dumps({"card": card, "clips": 24, "audio_s": 88.5, "speeds": speeds}))
+
+
+def test_speed_is_shown_as_it_was_measured_and_beside_the_teachers(root: Path, tmp_path: Path) -> None:
+    folder = shutil.copytree(root, tmp_path / "results")
+    bench_of(folder, ANCHOR, 8.0, 12.0)
+    bench_of(folder, "kd", 20.0, 24.0)
+    bench_of(folder, "partial", 20.0, 24.0, threads=1)
+    shown = {section.title: section for section in sections(leaderboard_of(folder))}
+    overall, speed = shown["Overall"].table, shown["Speed"].table
+    assert overall is not None
+    assert speed is not None
+    alone = [column.label for column in overall.columns].index("RTFx at 1")
+    assert {row[0].text: row[alone].text for row in overall.rows} == {ANCHOR: "8.0", "kd": "20.0", "ce": "–", "partial": "20.0"}
+    assert [[cell.text for cell in row][-2:] for row in speed.rows] == [
+        ["20.0", "2.50"], ["24.0", "2.00"], ["20.0", "–"], ["24.0", "–"], ["8.0", "–"], ["12.0", "–"],
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("model", "content", "message"),
+    [
+        ("kd", "{}", "kd.json is not what askd-bench bench --json prints: card"),
+        ("nobody", None, "there are no rows of a model 'nobody'"),
+        ("ce", None, "measured on other weights than the rows of 'ce'"),
+    ],
+)
+def test_speed_that_is_not_of_the_model_is_refused(root: Path, tmp_path: Path, model: str, content: str | None, message: str) -> None:
+    folder = shutil.copytree(root, tmp_path / "results")
+    bench_of(folder, ANCHOR, 8.0, weights_sha256="0")
+    (folder / "speed" / f"{ANCHOR}.json").replace(folder / "speed" / f"{model}.json")
+    if content is not None:
+        (folder / "speed" / f"{model}.json").write_text(content)
+    with pytest.raises(UserError, match=message):
+        leaderboard_of(folder)

@@ -25,6 +25,11 @@ RTFX = Column(
     about="seconds of audio per second of decoding on the machine that ran it, see Models for the circumstances; never ranked by",
     name="rtfx",
 )
+RTFX_ALONE = Column(
+    label="RTFx at 1",
+    about="seconds of audio per second of decoding at batch 1, measured apart from the rows, see Speed; never ranked by",
+    name="rtfx_alone",
+)
 WER = Column(
     label="WER %",
     about="word errors per 100 reference words over all conditions, pooled, with 95 % bootstrap interval; ranks go by it",
@@ -77,8 +82,8 @@ FAILED = Column(
     label="failed", about="clips without a hypothesis (the rows say why): in no figure and no comparison", name="failed", digits=0
 )
 LEGEND = (
-    *(RANK, PARAMETERS, RTFX, WER, CLEAN, SHIFTED, DELTA, ECE_CLEAN, ECE_SHIFTED, CONFIDENT, INSERTED, UNRELATED, SILENT, INVENTED),
-    *(INHERITS, FAILED),
+    *(RANK, PARAMETERS, RTFX_ALONE, RTFX, WER, CLEAN, SHIFTED, DELTA, ECE_CLEAN, ECE_SHIFTED),
+    *(CONFIDENT, INSERTED, UNRELATED, SILENT, INVENTED, INHERITS, FAILED),
 )
 """All that need explaining, in reading order."""
 
@@ -92,6 +97,17 @@ TEACHING = (
     Column(label="excess", name="inheritance_excess", digits=2, interval=True),
     Column(label="conf. excess", name="confident_inheritance_excess", digits=2, interval=True),
     Column(label="inherited − control, points", name="inherited_vs_control", factor=100, interval=True, signed=True),
+)
+
+SPEED = (
+    MODEL,
+    *(Column(label=label, name=label, text=True) for label in ("dtype", "device", "threads")),
+    Column(label="clips", name="clips", digits=0),
+    Column(label="batch", name="batch_size", digits=0),
+    Column(label="p50, s", name="p50_s", digits=3),
+    Column(label="p95, s", name="p95_s", digits=3),
+    Column(label="RTFx", name="rtfx"),
+    Column(label="times its teacher's", name="times_teacher", digits=2),
 )
 
 MODELS = (

@@ -14,6 +14,7 @@ from askd_bench.report.leaderboard.boards import Board, anchor_of, core, read_bo
 from askd_bench.report.leaderboard.figures import FIGURES, TEACHING, by_condition, figures, ranks, teaching
 from askd_bench.report.leaderboard.known import AboutModel, Published, read_models, read_published
 from askd_bench.report.leaderboard.pools import Pool, pool
+from askd_bench.report.leaderboard.speeds import Bench, read_speeds
 from askd_bench.results import find_results
 
 OVERALL = "overall"
@@ -36,7 +37,7 @@ class Leaderboard:
             utterances, reference_words, failed, parameters, dtype, device, threads, batch_size, teacher, control`, and `NAME`, `NAME_low`,
             `NAME_high` for each of `FIGURES` and `TEACHING`. Rows of one condition hold `wer` and `hallucination_rate` without intervals.
             Corpus "all" pools a suite's boards with the anchor, suite "overall" those of the core suites.
-        models: what is known of them. published: tables from elsewhere.
+        models: what is known of them. speeds: how fast they were by themselves, where that was measured. published: tables from elsewhere.
     """
 
     anchor: str
@@ -44,6 +45,7 @@ class Leaderboard:
     overall: Pool | None
     frame: pd.DataFrame
     models: Mapping[str, AboutModel]
+    speeds: Mapping[str, Bench]
     published: tuple[Published, ...]
 
 
@@ -88,6 +90,7 @@ def leaderboard_of(folder: Path) -> Leaderboard:
         overall=overall,
         frame=_frame(records),
         models=models,
+        speeds=read_speeds(folder, {name: board.signatures[name]["model"]["weights_sha256"] for board in boards for name in board.models}),
         published=read_published(folder),
     )
 

@@ -23,8 +23,10 @@ from askd_bench.report.leaderboard.columns import (
     PARAMETERS,
     RANK,
     RTFX,
+    RTFX_ALONE,
     SHIFTED,
     SILENT,
+    SPEED,
     TEACHING,
     UNRELATED,
     WER,
@@ -36,6 +38,7 @@ from askd_bench.report.leaderboard.frame import ALL_CONDITIONS, ALL_CORPORA, OVE
 from askd_bench.report.leaderboard.known import Published
 from askd_bench.report.leaderboard.pools import Pool, pool
 from askd_bench.report.leaderboard.sheet import DASH, Cell, Column, Section, Table
+from askd_bench.report.leaderboard.speeds import rtfx_alone, speed_records
 
 
 def sections(leaderboard: Leaderboard) -> list[Section]:
@@ -44,7 +47,7 @@ def sections(leaderboard: Leaderboard) -> list[Section]:
     for suite in dict.fromkeys(board.suite for board in leaderboard.boards):
         out.append(Section(title=suite))
         out += [board_section(leaderboard, board) for board in leaderboard.boards if board.suite == suite]
-    return [*out, _legend(), _models(leaderboard), _to_be_ranked(leaderboard), *_published(leaderboard.published)]
+    return [*out, _legend(), *_speed(leaderboard), _models(leaderboard), _to_be_ranked(leaderboard), *_published(leaderboard.published)]
 
 
 def board_section(leaderboard: Leaderboard, board: Board, *, only: Sequence[str] | None = None) -> Section:
@@ -83,12 +86,14 @@ def _overall(leaderboard: Leaderboard) -> Section:
     silent = next((board.suite for board in own if not board.has_words), None)
     pooled = {board.suite: _by_model(_part(leaderboard.frame, board.suite, ALL_CORPORA)) for board in own}
     complete = _by_model(_part(leaderboard.frame, OVERALL, ALL_CORPORA))
+    before = (MODEL, RANK, PARAMETERS, RTFX_ALONE if leaderboard.speeds else RTFX, WER, CLEAN)
     rows = []
     for name in dict.fromkeys([*complete, *sorted(name for table in pooled.values() for name in table)]):
         record = complete.get(name, {"model": name, "parameters": _parameters(leaderboard, name)})
+        record = record | {RTFX_ALONE.name: rtfx_alone(leaderboard.speeds.get(name))}
         rows.append(
             (
-                *(cell_of(record, column) for column in _BEFORE),
+                *(cell_of(record, column) for column in before),
                 *(cell_of(pooled[suite].get(name, {}), SHIFTED) for suite in domains),
                 *(cell_of(record, column) for column in _AFTER),
                 *([cell_of(pooled[silent].get(name, {}), SILENT)] if silent else []),
@@ -96,7 +101,7 @@ def _overall(leaderboard: Leaderboard) -> Section:
             )
         )
     columns = (
-        *_BEFORE,
+        *before,
         *(Column(label=suite, about=f"WER % over the conditions of {suite} besides its baseline") for suite in domains),
         *_AFTER,
         *([SILENT] if silent else []),
@@ -113,8 +118,17 @@ def _overall(leaderboard: Leaderboard) -> Section:
     return Section(title="Overall", notes=notes, table=Table(columns, tuple(rows)))
 
 
-_BEFORE = (MODEL, RANK, PARAMETERS, RTFX, WER, CLEAN)
 _AFTER = (DELTA, ECE_CLEAN, ECE_SHIFTED, CONFIDENT)
+
+
+def _speed(leaderboard: Leaderboard) -> list[Section]:
+    teachers = {name: about.teacher for name, about in leaderboard.models.items()}
+    note = (
+        "From features to text, one model at a time (askd-bench bench): p50 and p95 of a batch, seconds; RTFx, seconds of audio a second. "
+        "Ratios are of models measured on the same clips, device and threads; another machine gives other figures."
+    )
+    records = speed_records(leaderboard.speeds, teachers)
+    return [Section(title="Speed", notes=(note,), table=_table(SPEED, records))] if records else []
 
 
 def _teaching(leaderboard: Leaderboard) -> list[Section]:
