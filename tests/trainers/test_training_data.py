@@ -47,6 +47,12 @@ def test_corpora_with_a_common_id_and_splits_without_utterance_are_refused(speec
         read_utterances((str(speech),), split="dev", limit=None, audio_folder=tmp_path)
 
 
+def test_training_corpus_that_is_not_built_yet_is_refused_with_how_to_build_it(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UserError, match=r"data.train: data/training/manifest.jsonl is not there; python tools/build_corpora training"):
+        read_utterances((data.BUILT,), split=None, limit=None, audio_folder=tmp_path)
+
+
 def test_fingerprint_sees_text_audio_and_order(speech):
     examples = [data.Example(u, (1, 2)) for u in open_corpus(str(speech))]
     prints = {

@@ -29,6 +29,9 @@ TALKERS = 50
 
 CLEAN = Condition(id="clean")
 
+BUILT = "data/training/manifest.jsonl"
+"""The corpus that the bundled recipes train on: too large to be bundled itself."""
+
 
 @dataclass(frozen=True, slots=True)
 class Example:
@@ -85,6 +88,8 @@ def read_utterances(specs: Sequence[str], *, split: str | None, limit: int | Non
     Raises:
         UserError: a corpus cannot be opened, an id occurs twice, or nothing is left.
     """
+    if BUILT in specs and not Path(BUILT).is_file():
+        raise UserError(f"data.train: {BUILT} is not there; python tools/build_corpora training --out data/training builds it")
     utterances = [_on_disk(u, audio_folder) for spec in specs for u in open_corpus(spec) if split in (None, u.split)]
     ids = [u.id for u in utterances]
     if len(set(ids)) < len(ids):
