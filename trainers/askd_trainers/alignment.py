@@ -10,6 +10,7 @@ states alone, and utterances are packed into windows (`windows.py`).
 """
 
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -190,6 +191,7 @@ def make_datasets(
         return dataset(windows, train), None
     once = recipe.data.model_copy(update={"variants": 1})
     heard = make_examples([example.utterance for example in validation], once, family.labels, recipe.seed)
+    heard = [replace(example, talkers=train[-1].talkers) for example in heard]  # babble needs more speakers than a dev set may have
     return dataset(windows, train), dataset(alone(range(len(validation))), heard)
 
 
