@@ -199,7 +199,8 @@ def _published(tables: Sequence[Published]) -> list[Section]:
 
 def _about(pooled: Pool) -> str:
     clusters, words = pooled.clusters, int(pooled.aligned.reference_words.sum())
-    speaks_for = "new speakers of this kind" if clusters.kind == "speaker" else "new utterances of these speakers"
+    new_speakers = "new speakers of this kind (a little too surely where one voice acts several)"
+    speaks_for = new_speakers if clusters.kind == "speaker" else "new utterances of these speakers"
     conditions = len(set(pooled.aligned.condition))
     return (
         f"{len(pooled.clean)} clips in {conditions} condition{'s' if conditions > 1 else ''}, "
