@@ -116,3 +116,89 @@ def test_done_is_not_done_again_and_another_recipe_is_refused(make_alignment, tm
 def test_loss_that_is_not_finite_is_one_line(make_alignment, tmp_path):
     with pytest.raises(UserError, match=r"training: the loss is (nan|inf) at step"):
         align_encoder(make_alignment(optimisation={"learning_rate": 1e30}), tmp_path)
+
+
+@pytest.mark.parametrize("precision", ["bf16", "float32"])
+def test_encoder_is_trained_in_the_precision_of_the_recipe(make_alignment, tmp_path, monkeypatch, precision):
+    seen = set()
+    loss = alignment.AlignmentTrainer.compute_loss
+
+    def watched(self, model, *arguments, **options):
+        hook = self.model.model.encoder.layers[0].fc1.register_forward_hook(lambda _, __, output: seen.add(output.dtype))
+        try:
+            return loss(self, model, *arguments, **options)
+        finally:
+            hook.remove()
+
+    monkeypatch.setattr(alignment.AlignmentTrainer, "compute_loss", watched)
+    align_encoder(make_alignment(optimisation={"precision": precision, "steps": 1}), tmp_path)
+    assert seen == {torch.bfloat16 if precision == "bf16" else torch.float32}
+
+
+def test_without_cache_states_are_computed_in_the_steps_and_the_student_is_the_same(make_alignment, tmp_path, monkeypatch):
+    with_cache = weights(align_encoder(make_alignment(optimisation={"steps": 3}), tmp_path / "a"))
+    monkeypatch.setenv("ASKD_CACHE", str(tmp_path / "none"))
+    without = weights(align_encoder(make_alignment(optimisation={"steps": 3}, runtime={"cache_gb": 0}), tmp_path / "b"))
+    assert not (tmp_path / "none").exists()
+    assert all(torch.equal(with_cache[name], without[name]) for name in with_cache)
+
+
+def test_neither_suite_nor_validation_is_needed(make_alignment, tmp_path):
+    recipe = make_alignment(data={"suite": None, "conditions": [], "validation": None}, packing={"alone": 1.0}, optimisation={"steps": 1})
+    align_encoder(recipe, tmp_path)
+    assert not any("eval_unexplained_clean" in entry for entry in json.loads((tmp_path / "log.json").read_text())["history"])
+
+
+def test_babble_of_validation_speech_is_of_training_speakers(make_alignment, tmp_path):
+    recipe = make_alignment(data={"conditions": ["babble-0dB"]}, optimisation={"steps": 1})
+    family, model, teacher = alignment.load_whisper(recipe)
+    train, validation, _ = alignment.load_data(recipe, family, model)
+    _, held_out = alignment.make_datasets(recipe, train, validation, teacher, family)
+    trained_on = {example.utterance.id for example in train}
+    assert {talker.id for example in held_out.heard[1] for talker in example.talkers} <= trained_on
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"data": {"suite": "srb", "conditions": ["speedup-1"]}}, "data.conditions: 'speedup-1' changes how long speech is"),
+        ({"student": {"checkpoint": "whisper-tiny.en"}}, "student: encoder_layers and window_seconds are those of student.checkpoint"),
+        (
+            {"student": {"checkpoint": "whisper-tiny.en", "encoder_layers": None}},
+            "has d_model 384, teacher .* 16: states cannot be compared",
+        ),
+    ],
+)
+def test_what_cannot_be_aligned_is_refused_before_anything_is_encoded(make_alignment, tmp_path, monkeypatch, changes, message):
+    monkeypatch.setenv("ASKD_CACHE", str(tmp_path / "cache"))
+    with pytest.raises(UserError, match=message):
+        align_encoder(make_alignment(**changes), tmp_path / "run")
+    assert not list((tmp_path / "cache").rglob("*.npy"))
+
+
+@pytest.mark.parametrize("pause_s", [[0.6, 0.1], [-1.0, -0.5]])
+def test_pauses_are_two_lengths_in_order(make_alignment, pause_s):
+    with pytest.raises(ValueError, match="the shorter first, neither negative"):
+        make_alignment(packing={"pause_s": pause_s})
+
+
+def test_run_from_before_a_field_was_there_goes_on(make_recipe, tmp_path):
+    recipe = make_recipe("ce", "optimisation.steps=1")
+    student = train_recipe(recipe, tmp_path)
+    for folder in (tmp_path, student):
+        stored = json.loads((folder / "recipe.json").read_text())
+        del stored["data"]["teacher_hears"]
+        (folder / "recipe.json").write_text(json.dumps(stored))
+    assert train_recipe(recipe, tmp_path) == student
+    with pytest.raises(UserError, match="differs in data"):
+        train_recipe(make_recipe("ce", "optimisation.steps=1", "data.max_train_utterances=8"), tmp_path)
+
+
+def test_teacher_with_the_students_encoder_hears_clean_speech_too(make_recipe, tmp_path):
+    recipe = make_recipe("kd", "data.suite=noisy", "data.conditions=['speech-shaped-0dB']", "data.teacher_hears=clean")
+    run = prepare(recipe, tmp_path)
+    run.train.fill_cache()
+    clips = len(run.train) // 2
+    clean, noisy = run.train[0], run.train[clips]
+    assert (noisy["teacher_states"] == clean["student_states"]).all()
+    assert (noisy["student_states"] != clean["student_states"]).any()

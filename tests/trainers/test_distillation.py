@@ -334,7 +334,7 @@ def test_tracker_that_cannot_start_is_one_line(make_recipe, tmp_path, monkeypatc
     def fail(*_, **__):
         raise failure("api_key not configured\n(no-tty)")
 
-    monkeypatch.setattr("askd_trainers.trainer.DistillationTrainer.train", fail)
+    monkeypatch.setattr("askd_trainers.resumable.Seq2SeqTrainer.train", fail)
     with pytest.raises(UserError, match=r"'wandb' cannot start: api_key not configured .no-tty.; use `wandb login`, .*WANDB_MODE=offline"):
         train_recipe(make_recipe("ce"), tmp_path)
 

@@ -1,5 +1,7 @@
 """Packing of utterances into windows, on real clips."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -7,7 +9,6 @@ from hypothesis import strategies as st
 
 from askd_bench.corpora import open_corpus
 from askd_bench.errors import UserError
-from askd_bench.suites import load_suite
 from askd_trainers.data import Example
 from askd_trainers.windows import Piece, alone, audio_key, lay, length_in_samples, pack
 
@@ -48,8 +49,7 @@ def test_window_of_one_has_the_key_of_its_utterance_and_others_hang_on_order_and
     assert len(keys) == 4
 
 
-def test_condition_that_changes_timing_is_refused(examples):
-    faster = load_suite("srb").select(["speedup-1"])[-1]
-    perturbed = [Example(example.utterance, (1,), variant=1, condition=faster) for example in examples]
-    with pytest.raises(UserError, match=r"data.conditions: 'speedup-1' changes how long speech is"):
-        lay((Piece(0, 0),), perturbed)
+def test_recording_that_is_not_as_long_as_its_record_says_is_refused(examples):
+    utterance = dataclasses.replace(examples[0].utterance, duration_s=1.0 + (examples[0].utterance.duration_s or 0))
+    with pytest.raises(UserError, match=f"data: utterance '{utterance.id}' is .* s long, and its record says"):
+        lay((Piece(0, 0),), [Example(utterance, (1,))])

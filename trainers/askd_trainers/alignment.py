@@ -9,14 +9,16 @@ of clean speech as targets for perturbed speech as in RobustDistiller (Guimarãe
 states alone, and utterances are packed into windows (`windows.py`).
 """
 
+import hashlib
 import time
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from pydantic import Field
+from pydantic import Field, field_validator
 from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.utils.data import DataLoader, Subset
@@ -35,7 +37,7 @@ from askd_trainers.files import read_json, write_json
 from askd_trainers.recipe import BaseRecipe, Section
 from askd_trainers.resumable import Progress, ResumableTrainer
 from askd_trainers.run import load_data, load_whisper
-from askd_trainers.student import refuse_occupied, save_student
+from askd_trainers.student import load_config, refuse_occupied, save_student
 from askd_trainers.whisper import whisper_frontend
 from askd_trainers.windows import Window, WindowDataset, alone, collate, length_in_samples, pack
 
@@ -52,6 +54,13 @@ class Packing(Section):
 
     pause_s: tuple[float, float] = (0.1, 0.6)
     alone: float = Field(0.35, ge=0, le=1)
+
+    @field_validator("pause_s")
+    @classmethod
+    def _ordered(cls, value: tuple[float, float]) -> tuple[float, float]:
+        if not 0 <= value[0] <= value[1]:
+            raise ValueError("must be two lengths, the shorter first, neither negative")
+        return value
 
 
 class AlignmentRecipe(BaseRecipe):
@@ -107,7 +116,7 @@ class AlignmentTrainer(ResumableTrainer):
         return metrics
 
     def _pair(self, model: Any, inputs: dict[str, Tensor]) -> tuple[Tensor, Tensor]:
-        states: Tensor = model.model.encoder(inputs["features"]).last_hidden_state.float()
+        states: Tensor = model(encoded=inputs["features"]).float()
         heard = {"features" if name == "teacher_features" else name: value for name, value in inputs.items() if name != "features"}
         return states, self.teacher.complete(heard)[:, : states.shape[1]]
 
@@ -129,14 +138,18 @@ def align_encoder(recipe: AlignmentRecipe, output: Path, *, student: Path | None
     transformers_logging.set_verbosity_error()
     transformers_logging.disable_progress_bar()
     set_seed(recipe.seed)
+    refuse_unfit(recipe)
     family, model, teacher = load_whisper(recipe)
     model.requires_grad_(False)
     model.model.encoder.requires_grad_(True)
     train, validation, record = load_data(recipe, family, model)
+    refuse_changed_timing(train)
     bf16 = resolve_precision(recipe)
-    cache = StateCache(default_cache(), int(recipe.runtime.cache_gb * 2**30))
+    limit = int(recipe.runtime.cache_gb * 2**30)
+    cache = StateCache(default_cache(), limit) if limit else None
     encoder = FrozenEncoder(teacher.model.encoder, whisper_frontend(family.processor, teacher.config), cache, bf16=bf16)
     windows, held_out = make_datasets(recipe, train, validation, encoder, family)
+    record["windows_sha256"] = hashlib.sha256(repr(windows.windows).encode()).hexdigest()
     trainer = AlignmentTrainer(
         teacher=encoder,
         sets=validation_sets(held_out),
@@ -147,7 +160,7 @@ def align_encoder(recipe: AlignmentRecipe, output: Path, *, student: Path | None
         data_collator=collate,
     )
     checkpoint = last_checkpoint(output)
-    if checkpoint and read_json(output / "data.json").get("sha256") != record["sha256"]:
+    if checkpoint and any(read_json(output / "data.json").get(key) != record[key] for key in ("sha256", "windows_sha256")):
         raise UserError(f"data.train: is not what the run in {output} was begun with (see data.json there); choose another folder")
     if trainer.is_world_process_zero():
         write_json(output / "recipe.json", recipe.model_dump(mode="json"))
@@ -169,6 +182,41 @@ def align_encoder(recipe: AlignmentRecipe, output: Path, *, student: Path | None
         save_student(model, final, source=recipe.start, beside=beside)
     trainer.accelerator.wait_for_everyone()
     return final
+
+
+def refuse_unfit(recipe: AlignmentRecipe) -> None:
+    """Refuse a teacher or a checkpoint whose states cannot be compared.
+
+    Raises:
+        UserError: which of them it is, and why.
+    """
+    teacher, start = load_config(recipe.teacher), recipe.student.checkpoint
+    if teacher.model_type != "whisper":
+        raise UserError(f"teacher: {recipe.teacher!r} is a {teacher.model_type!r} model (allowed: Whisper)")
+    if start is None:
+        return
+    if recipe.student.encoder_layers is not None or recipe.student.window_seconds is not None:
+        raise UserError(f"student: encoder_layers and window_seconds are those of student.checkpoint {start!r}; leave them out")
+    mine = load_config(start)
+    for key in ("model_type", "d_model", "num_mel_bins"):
+        ours, theirs = getattr(mine, key, None), getattr(teacher, key)
+        if ours != theirs:
+            raise UserError(
+                f"student.checkpoint: {start!r} has {key} {ours!r}, teacher {recipe.teacher!r} {theirs!r}: states cannot be compared"
+            )
+    if mine.max_source_positions > teacher.max_source_positions:
+        raise UserError(f"student.checkpoint: {start!r} has a longer window than teacher {recipe.teacher!r}")
+
+
+def refuse_changed_timing(examples: Sequence[Example]) -> None:
+    """Refuse a condition that makes speech longer or shorter, so that the student's states and the teacher's would drift apart.
+
+    Raises:
+        UserError: it names the condition.
+    """
+    for example in {example.condition.id: example for example in examples if example.condition.chain}.values():
+        if abs(len(example.samples()) - len(example.clean.samples())) > SAMPLING_RATE // 50:
+            raise UserError(f"data.conditions: {example.condition.id!r} changes how long speech is (allowed: those that keep its timing)")
 
 
 def make_datasets(

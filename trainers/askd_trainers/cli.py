@@ -133,7 +133,8 @@ def align_encoder(
     folder = output if output is not None else Path("runs") / f"{loaded.arm}-s{loaded.seed}"
     with _progress() as progress:
         made = align(loaded, folder, student=student, progress=_reporter(progress))
-    out.print(f"student: {made}\nits decoder is to be trained yet: askd-train run kd --set student.checkpoint={made}", soft_wrap=True)
+    starts = f"--set teacher={loaded.teacher} --set student.checkpoint={made}"
+    out.print(f"student: {made}\nits decoder is to be trained yet: askd-train run kd {starts}", highlight=False, soft_wrap=True)
 
 
 @app.command()
@@ -220,6 +221,8 @@ def _reporter(progress: "Progress"):  # type: ignore[no-untyped-def]
     def report(name: str, done: int, total: int) -> None:
         if name not in tasks:
             tasks[name] = progress.add_task(name, total=total)
+        elif done < progress.tasks[tasks[name]].completed:  # the next run of a study
+            progress.reset(tasks[name], total=total)  # type: ignore[arg-type]
         progress.update(tasks[name], completed=done, total=total)  # type: ignore[arg-type]
 
     return report

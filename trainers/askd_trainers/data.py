@@ -216,7 +216,8 @@ class SpeechDataset(Dataset[dict[str, Any]]):
         for index in range(len(self)):
             for encoder, example in self._states(index):
                 if encoder.cache is not None and encoder.cached(self._key(example)) is None:
-                    missed += not encoder.store(self._key(example), example.samples())
+                    # Once the cache is full, what is left is encoded in the steps: here it would be for nothing.
+                    missed += bool(missed) or not encoder.store(self._key(example), example.samples())
             if progress is not None:
                 progress(index + 1, len(self))
         return missed

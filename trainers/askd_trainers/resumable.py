@@ -7,6 +7,7 @@ from typing import Any
 from transformers import Seq2SeqTrainer, TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 from transformers.trainer import TRAINER_STATE_NAME
 
+from askd_bench.errors import UserError
 from askd_trainers.checkpoints import load_extras, whole_checkpoint
 
 Progress = Callable[[str, int, int], None]
@@ -24,7 +25,11 @@ class ResumableTrainer(Seq2SeqTrainer):  # type: ignore[misc]
     self_teacher: Any = None
 
     def train(self, resume_from_checkpoint: Any = None, **options: Any) -> Any:
-        """Train; continue from a checkpoint folder where one is given, else evaluate first what training starts from."""
+        """Train; continue from a checkpoint folder where one is given, else evaluate first what training starts from.
+
+        Raises:
+            UserError: a tracker cannot start.
+        """
         self.args.eval_on_start = not resume_from_checkpoint and self.args.eval_strategy != "no"
         if resume_from_checkpoint:
             load_extras(resume_from_checkpoint, self.schedule, self.self_teacher)
@@ -33,7 +38,14 @@ class ResumableTrainer(Seq2SeqTrainer):  # type: ignore[misc]
                 self._load_from_checkpoint(str(resume_from_checkpoint))
                 self.state = saved
                 return None
-        return super().train(resume_from_checkpoint=resume_from_checkpoint, **options)
+        try:
+            return super().train(resume_from_checkpoint=resume_from_checkpoint, **options)
+        except Exception as error:
+            if type(error).__module__.partition(".")[0] != "wandb":
+                raise
+            raise UserError(
+                f"runtime.trackers: 'wandb' cannot start: {' '.join(str(error).split())}; use `wandb login`, or set WANDB_MODE=offline"
+            ) from error
 
     def report_to(self, progress: Progress | None) -> None:
         """Tell `progress` of every step that is taken."""

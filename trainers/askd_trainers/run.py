@@ -213,7 +213,7 @@ def train_recipe(recipe: Recipe, output: Path, *, student: Path | None = None, p
     trainer.accelerator.wait_for_everyone()
     trainer.report_to(progress)
     started = time.perf_counter()
-    _train(trainer, checkpoint)
+    trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
     if run.validation is not None and not _evaluated(trainer):
         trainer.evaluate()
     if trainer.is_world_process_zero():
@@ -225,17 +225,6 @@ def train_recipe(recipe: Recipe, output: Path, *, student: Path | None = None, p
         save_student(run.student, final, source=recipe.start, beside=beside | {"README.md": card.encode()})
     trainer.accelerator.wait_for_everyone()
     return final
-
-
-def _train(trainer: DistillationTrainer, checkpoint: Path | None) -> None:
-    try:
-        trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
-    except Exception as error:
-        if type(error).__module__.partition(".")[0] != "wandb":
-            raise
-        raise UserError(
-            f"runtime.trackers: 'wandb' cannot start: {' '.join(str(error).split())}; use `wandb login`, or set WANDB_MODE=offline"
-        ) from error
 
 
 def _evaluated(trainer: DistillationTrainer) -> bool:

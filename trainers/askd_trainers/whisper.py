@@ -37,10 +37,18 @@ def whisper_frontend(processor: WhisperProcessor, config: WhisperConfig) -> LogM
 
 
 class PackedWhisper(WhisperForConditionalGeneration):  # type: ignore[misc]
-    """Whisper whose `forward` can give logits on chosen positions only, so that padding and prompt never meet the vocabulary."""
+    """Whisper whose `forward` can give logits on chosen positions only, so that padding and prompt never meet the vocabulary.
 
-    def forward(self, *args: Any, chosen: Tensor | None = None, **kwargs: Any) -> Any:
-        """Return logits (positions, vocabulary) where `chosen` (batch, length) is true; without it, what Whisper returns."""
+    It can stop after the encoder too: devices and precision are arranged around `forward`, and what goes past it misses them.
+    """
+
+    def forward(self, *args: Any, chosen: Tensor | None = None, encoded: Tensor | None = None, **kwargs: Any) -> Any:
+        """Return logits (positions, vocabulary) where `chosen` (batch, length) is true; without it, what Whisper returns.
+
+        With features `encoded` (batch, bins, frames): the encoder's states of them, and nothing else.
+        """
+        if encoded is not None:
+            return self.model.encoder(encoded).last_hidden_state
         if chosen is None:
             return super().forward(*args, **kwargs)
         return self.proj_out(self.model(*args, use_cache=False, **kwargs).last_hidden_state[chosen])

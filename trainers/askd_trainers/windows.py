@@ -98,14 +98,15 @@ class WindowDataset(Dataset[dict[str, Any]]):
         return {"features": self.frontend(samples), "teacher_features": self.teacher.frontend(clean)}
 
     def fill_cache(self, progress: Callable[[int, int], None] | None = None) -> None:
-        """Compute the teacher's states that are not in its cache yet, as far as there is room."""
+        """Compute the teacher's states that are not in its cache yet, until it is full."""
         wanted: dict[str, tuple[Window, Sequence[Example]]] = {}
         for index in range(len(self)):
             _, window, taught = self._item(index)
             wanted.setdefault(audio_key(window, taught), (window, taught))
         missing = [(key, *what) for key, what in wanted.items() if self.teacher.cached(key) is None]
         for done, (key, window, taught) in enumerate(missing, 1):
-            self.teacher.store(key, lay(window, taught))
+            if not self.teacher.store(key, lay(window, taught)):
+                break
             if progress is not None:
                 progress(done, len(missing))
 
@@ -119,13 +120,16 @@ def lay(window: Window, examples: Sequence[Example]) -> Samples:
     """Return the audio of a window up to the end of its last utterance, float32.
 
     Raises:
-        UserError: a condition makes speech longer or shorter, so that its states and the teacher's would drift apart.
+        UserError: an utterance is not as long as its record says, by which windows are packed.
     """
     parts = [examples[piece.utterance].samples() for piece in window]
     for piece, samples in zip(window, parts, strict=True):
         example = examples[piece.utterance]
         if abs(len(samples) - length_in_samples(example)) > SAMPLING_RATE // 50:
-            raise UserError(f"data.conditions: {example.condition.id!r} changes how long speech is (allowed: those that keep its timing)")
+            said, found = example.utterance.duration_s or 0.0, len(samples) / SAMPLING_RATE
+            raise UserError(
+                f"data: utterance {example.id!r} is {found:.3f} s long, and its record says {said:.3f}; mend it, or leave it out"
+            )
     audio: Samples = np.zeros(window[-1].start + len(parts[-1]), np.float32)
     for piece, samples in zip(window, parts, strict=True):
         audio[piece.start : piece.start + len(samples)] = samples
@@ -133,9 +137,9 @@ def lay(window: Window, examples: Sequence[Example]) -> Samples:
 
 
 def audio_key(window: Window, examples: Sequence[Example]) -> str:
-    """Return the hash of what the audio depends on; an utterance alone has its own key."""
+    """Return the hash of what the audio depends on; an utterance alone, from the beginning, has its own key."""
     keys = [(piece.start, examples[piece.utterance].audio_key()) for piece in window]
-    return keys[0][1] if len(keys) == 1 else hashlib.sha256(repr(keys).encode()).hexdigest()
+    return keys[0][1] if len(keys) == 1 and not keys[0][0] else hashlib.sha256(repr(keys).encode()).hexdigest()
 
 
 def length_in_samples(example: Example) -> int:

@@ -86,5 +86,5 @@ def speed_records(speeds: Mapping[str, Bench], teachers: Mapping[str, str | None
     return records
 
 
-def _circumstances(bench: Bench) -> tuple[int, float, str, int]:
-    return bench.clips, bench.audio_s, bench.card.device, bench.card.threads
+def _circumstances(bench: Bench) -> tuple[int, float, str, str, int]:
+    return bench.clips, bench.audio_s, bench.card.dtype, bench.card.device, bench.card.threads
