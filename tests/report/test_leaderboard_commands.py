@@ -57,7 +57,7 @@ def test_the_packaged_results_can_be_heard_by_others() -> None:
     """The default model's own rows, all of them, suite by suite."""
     [*results] = (result for result in find_results(REFERENCE_RESULTS_DIR) if result.path.parents[1].name == ANCHOR)
     boards = tuple(read_boards(results))
-    printed = commands(Leaderboard(anchor=ANCHOR, boards=boards, overall=None, frame=None, models={}, published=()))  # type: ignore[arg-type]
+    printed = commands(Leaderboard(anchor=ANCHOR, boards=boards, overall=None, frame=None, models={}, speeds={}, published=()))  # type: ignore[arg-type]
     assert len(printed) == len({board.suite for board in boards})
     everything = {(options_of(one)["suite"][0], *key) for one in printed for key in hears(one)}
     for board in boards:
