@@ -16,6 +16,7 @@ from pathlib import Path
 REPOSITORY = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(REPOSITORY))
 
+from askd_bench.errors import UserError  # noqa: E402
 from askd_bench.results import ROWS_FILE, SIGNATURE_FILE, SUMMARY_FILE, Result, discard, row_to_json  # noqa: E402
 
 REFERENCE_RESULTS = REPOSITORY / "reference_results"
@@ -42,10 +43,18 @@ def main() -> None:
     parser.add_argument("results", type=Path)
     parser.add_argument("--untimed", action="store_true", help="take the timings out")
     options = parser.parse_args()
-    for signature in sorted(options.results.glob(f"*/*/*/{SIGNATURE_FILE}")):
-        where = signature.parent.relative_to(options.results)
-        package(Result.open(signature.parent), REFERENCE_RESULTS / where, untimed=options.untimed)
-        print(where)
+    folders = [signature.parent for signature in sorted(options.results.glob(f"*/*/*/{SIGNATURE_FILE}"))]
+    if not folders:
+        sys.exit(f"error: results: {options.results} holds no <model>/<suite>-v<version>/<corpus>/{SIGNATURE_FILE}")
+    try:
+        for folder in folders:
+            Result.open(folder).stored_summary()  # nothing is copied unless all runs have ended
+        for folder in folders:
+            where = folder.relative_to(options.results)
+            package(Result.open(folder), REFERENCE_RESULTS / where, untimed=options.untimed)
+            print(where)
+    except UserError as error:
+        sys.exit(f"error: {error}")
 
 
 if __name__ == "__main__":

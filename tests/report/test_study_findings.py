@@ -15,7 +15,6 @@ from askd_bench.metrics.significance import paired_bootstrap
 from askd_bench.report.page.drawing import svg
 from askd_bench.report.study.answers import _why_not, verdict
 from askd_bench.report.study.charts import charts
-from askd_bench.report.study.fast import fast_findings
 from askd_bench.report.study.measured import Measurements
 from askd_bench.report.study.outcomes import (
     CAPPED,
@@ -32,7 +31,7 @@ from askd_bench.report.study.outcomes import (
 )
 from askd_bench.report.study.page import findings
 from askd_bench.report.study.plan import SHIFTED, StudyPlan, load_study_plan
-from askd_bench.report.study.tables import difference_text, figure_text, primary_differences, shown, temperature_table, verdict_table
+from askd_bench.report.study.tables import primary_differences, shown, temperature_table, verdict_table
 from askd_bench.results import Result
 from askd_bench.text import normaliser
 from askd_bench.types import Row
@@ -289,16 +288,3 @@ def test_a_missing_student_is_named(root: Path) -> None:
     plan = load_study_plan(root / "study.toml")
     with pytest.raises(UserError, match="absent"):
         figure(Measurements(plan, root, resamples=50), ("absent",), SHIFTED, WER)
-
-
-def test_fast_students_stand_beside_their_teacher_without_a_verdict(measured: Measurements) -> None:
-    text = fast_findings(measured)
-    arms = {"teacher": (measured.plan.teacher,), **measured.plan.arms}
-    word_errors = text.split("\n\n")[0]
-    for a, b in (("bad", "teacher"), ("good", "teacher"), ("good", "bad")):
-        delta = difference(measured, arms[a], arms[b], SHIFTED, WER)
-        assert f"| {a} − {b} | {difference_text(delta, WER)} |" in text
-        assert delta is not None
-        assert delta.value > 0 or a == "good"
-    assert figure_text(figure(measured, arms["single"], SHIFTED, WER), WER) in word_errors.splitlines()[-1]
-    assert "verdict" not in text

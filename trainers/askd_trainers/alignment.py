@@ -28,20 +28,17 @@ from transformers.utils import logging as transformers_logging
 from askd_bench.errors import UserError
 from askd_bench.types import SAMPLING_RATE
 from askd_trainers.arguments import training_arguments
-from askd_trainers.begun import refuse_other_run
-from askd_trainers.checkpoints import last_checkpoint
+from askd_trainers.begun import begun_checkpoint, fill_caches, refuse_other_run, write_records
 from askd_trainers.data import Example, make_examples
 from askd_trainers.encoder_states import FrozenEncoder, StateCache
-from askd_trainers.environment import default_cache, environment, resolve_precision
-from askd_trainers.files import read_json, write_json
+from askd_trainers.environment import default_cache, resolve_precision
+from askd_trainers.files import write_json
 from askd_trainers.recipe import BaseRecipe, Section
 from askd_trainers.resumable import Progress, ResumableTrainer
 from askd_trainers.run import load_data, load_whisper
 from askd_trainers.student import load_config, refuse_occupied, save_student
 from askd_trainers.whisper import whisper_frontend
 from askd_trainers.windows import Window, WindowDataset, alone, collate, length_in_samples, pack
-
-METRIC = "eval_unexplained_clean"
 
 
 class Packing(Section):
@@ -159,22 +156,15 @@ def align_encoder(recipe: AlignmentRecipe, output: Path, *, student: Path | None
         eval_dataset=held_out,
         data_collator=collate,
     )
-    checkpoint = last_checkpoint(output)
-    if checkpoint and any(read_json(output / "data.json").get(key) != record[key] for key in ("sha256", "windows_sha256")):
-        raise UserError(f"data.train: is not what the run in {output} was begun with (see data.json there); choose another folder")
+    checkpoint = begun_checkpoint(output, record)
     if trainer.is_world_process_zero():
-        write_json(output / "recipe.json", recipe.model_dump(mode="json"))
-        write_json(output / "data.json", record)
-        write_json(output / "environment.json", environment(recipe))
-        for name, dataset in (("training", windows), ("validation", held_out)):
-            if dataset is not None:
-                dataset.fill_cache(progress and (lambda done, total, name=name: progress(f"encoding {name}", done, total)))
+        write_records(recipe, output, record)
+        fill_caches({"training": windows, "validation": held_out}, progress)
     trainer.accelerator.wait_for_everyone()
     trainer.report_to(progress)
     started = time.perf_counter()
     trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
-    if held_out is not None and not any(METRIC in e and e["step"] == trainer.state.global_step for e in trainer.state.log_history):
-        trainer.evaluate()
+    trainer.evaluate_at_end("eval_unexplained_clean")
     if trainer.is_world_process_zero():
         summary = {"seconds": round(time.perf_counter() - started, 1), "resumed": checkpoint is not None}
         write_json(output / "log.json", {"summary": summary, "history": trainer.state.log_history})

@@ -47,6 +47,12 @@ class ResumableTrainer(Seq2SeqTrainer):  # type: ignore[misc]
                 f"runtime.trackers: 'wandb' cannot start: {' '.join(str(error).split())}; use `wandb login`, or set WANDB_MODE=offline"
             ) from error
 
+    def evaluate_at_end(self, metric: str) -> None:
+        """Evaluate, where there is something to validate on, unless the log has `metric` of the last step."""
+        done = any(metric in entry and entry["step"] == self.state.global_step for entry in self.state.log_history)
+        if self.eval_dataset is not None and not done:
+            self.evaluate()
+
     def report_to(self, progress: Progress | None) -> None:
         """Tell `progress` of every step that is taken."""
         if progress is not None and self.is_world_process_zero():

@@ -12,14 +12,13 @@ from transformers.utils import logging as transformers_logging
 
 from askd_bench.errors import UserError
 from askd_trainers.arguments import training_arguments
-from askd_trainers.begun import refuse_other_run
-from askd_trainers.checkpoints import last_checkpoint
+from askd_trainers.begun import begun_checkpoint, fill_caches, refuse_other_run, write_records
 from askd_trainers.ctc import CtcFamily
 from askd_trainers.curves import plot_curves
 from askd_trainers.data import Collator, SpeechDataset, describe, make_examples, read_utterances, usable
 from askd_trainers.encoder_states import FrozenEncoder, StateCache
 from askd_trainers.environment import default_cache, environment, resolve_precision
-from askd_trainers.files import read_json, write_json
+from askd_trainers.files import write_json
 from askd_trainers.guard import AudioHashes, corpora_of_suites, refuse_overlap
 from askd_trainers.model_card import model_card
 from askd_trainers.recipe import BaseRecipe, Recipe
@@ -200,22 +199,15 @@ def train_recipe(recipe: Recipe, output: Path, *, student: Path | None = None, p
     refuse_occupied(final, "student")
     run = prepare(recipe, output)
     trainer = run.trainer
-    checkpoint = last_checkpoint(output)
-    if checkpoint and read_json(output / "data.json").get("sha256") != run.data_record["sha256"]:
-        raise UserError(f"data.train: is not what the run in {output} was begun with (see data.json there); choose another folder")
+    checkpoint = begun_checkpoint(output, run.data_record)
     if trainer.is_world_process_zero():
-        write_json(output / "recipe.json", recipe.model_dump(mode="json"))
-        write_json(output / "data.json", run.data_record)
-        write_json(output / "environment.json", environment(recipe))
-        for name, dataset in (("training", run.train), ("validation", run.validation)):
-            if dataset is not None:
-                dataset.fill_cache(progress and (lambda done, total, name=name: progress(f"encoding {name}", done, total)))
+        write_records(recipe, output, run.data_record)
+        fill_caches({"training": run.train, "validation": run.validation}, progress)
     trainer.accelerator.wait_for_everyone()
     trainer.report_to(progress)
     started = time.perf_counter()
     trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
-    if run.validation is not None and not _evaluated(trainer):
-        trainer.evaluate()
+    trainer.evaluate_at_end("eval_wer")
     if trainer.is_world_process_zero():
         summary = {"seconds": round(time.perf_counter() - started, 1), "resumed": checkpoint is not None}
         write_json(output / "log.json", {"summary": summary, "history": trainer.state.log_history})
@@ -225,7 +217,3 @@ def train_recipe(recipe: Recipe, output: Path, *, student: Path | None = None, p
         save_student(run.student, final, source=recipe.start, beside=beside | {"README.md": card.encode()})
     trainer.accelerator.wait_for_everyone()
     return final
-
-
-def _evaluated(trainer: DistillationTrainer) -> bool:
-    return any(entry.get("step") == trainer.state.global_step and "eval_wer" in entry for entry in trainer.state.log_history)
