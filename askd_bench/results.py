@@ -8,6 +8,7 @@ import gzip
 import json
 import os
 import shutil
+import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
@@ -96,7 +97,14 @@ class Result:
 
     def rows_file(self) -> Path | None:
         """Return the file of rows, compressed or not; None where there is none."""
-        candidates = (self.path / ROWS_FILE, self.path / f"{ROWS_FILE}.gz")
+        return self._either(ROWS_FILE)
+
+    def summary_file(self) -> Path | None:
+        """Return the file of the stored summary, compressed or not; None where the run has not ended."""
+        return self._either(SUMMARY_FILE)
+
+    def _either(self, name: str) -> Path | None:
+        candidates = (self.path / name, self.path / f"{name}.gz")
         return next((file for file in candidates if file.is_file()), None)
 
     def signature(self) -> dict[str, Any]:
@@ -105,7 +113,8 @@ class Result:
 
     def summary(self) -> dict[str, Any] | None:
         """Return the stored summary; None where the run has not ended."""
-        return read_json(self.path / SUMMARY_FILE) if (self.path / SUMMARY_FILE).is_file() else None
+        file = self.summary_file()
+        return None if file is None else read_json(file)
 
     def stored_summary(self) -> dict[str, Any]:
         """Return the stored summary.
@@ -152,7 +161,7 @@ class Result:
         )
 
     def write_summary(self, normalizer: str = DEFAULT_NORMALISER, *, peak_memory_bytes: int | None = None) -> dict[str, Any]:
-        """Compute the summary from the rows, store it, and return it.
+        """Compute the summary from the rows, store it, compressed where it was, and return it.
 
         `peak_memory_bytes`, of the process that decoded, is the one figure that rows do not hold: without one, what is stored stays.
 
@@ -162,7 +171,7 @@ class Result:
         earlier = (self.summary() or {}).get("peak_memory_bytes")
         summary = self.summarise(normalizer=normalizer) | {"peak_memory_bytes": peak_memory_bytes or earlier}
         try:
-            write_json(self.path / SUMMARY_FILE, summary)
+            write_json(self.summary_file() or self.path / SUMMARY_FILE, summary)
         except OSError as error:
             raise UserError(f"result_dir: {str(self.path)!r} cannot be written: {error.strerror}") from None
         return summary
@@ -303,9 +312,11 @@ def discard(path: Path) -> None:
 
 
 def write_json(path: Path, content: Mapping[str, Any]) -> None:
-    """Write JSON whole or not at all."""
+    """Write JSON whole or not at all, compressed where the name ends in .gz: the same bytes each time."""
+    text = json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+    content_bytes = text.encode("utf-8", _ESCAPED)
     temporary = path.with_name(f"{path.name}.tmp")
-    temporary.write_text(json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False) + "\n", encoding="utf-8", errors=_ESCAPED)
+    temporary.write_bytes(gzip.compress(content_bytes, 9, mtime=0) if path.suffix == ".gz" else content_bytes)
     os.replace(temporary, path)
 
 
@@ -316,14 +327,15 @@ def signature_of(card: Any) -> dict[str, Any]:
 
 
 def read_json(path: Path) -> dict[str, Any]:
-    """Read a JSON object.
+    """Read a JSON object, of a compressed file where the name ends in .gz.
 
     Raises:
         UserError: the file holds something else.
     """
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
+        stored = path.read_bytes()
+        content = json.loads(gzip.decompress(stored) if path.suffix == ".gz" else stored)
+    except (ValueError, EOFError, gzip.BadGzipFile, zlib.error) as error:
         raise UserError(f"{path}: not valid JSON: {error}") from None
     if not isinstance(content, dict):
         raise UserError(f"{path}: not a JSON object")

@@ -10,7 +10,19 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from askd_bench.errors import UserError
-from askd_bench.results import ROWS_FILE, SIGNATURE_FILE, SUMMARY_FILE, Result, RowStore, differences, discard, row_from_json, row_to_json
+from askd_bench.results import (
+    ROWS_FILE,
+    SIGNATURE_FILE,
+    SUMMARY_FILE,
+    Result,
+    RowStore,
+    differences,
+    discard,
+    read_json,
+    row_from_json,
+    row_to_json,
+    write_json,
+)
 from askd_bench.types import Row, Word
 
 SIGNATURE = {
@@ -222,6 +234,24 @@ def test_the_summary_is_a_function_of_the_rows(tmp_path: Path) -> None:
     result.write_summary()
     assert (tmp_path / "r" / SUMMARY_FILE).read_bytes() == stored
     assert json.loads(stored) == json.loads(json.dumps(first)) == result.summary()
+
+
+def test_a_compressed_summary_is_read_and_stays_compressed_in_the_same_bytes(tmp_path: Path) -> None:
+    store_all(tmp_path / "r")
+    result = Result.open(tmp_path / "r")
+    summary = result.write_summary(peak_memory_bytes=5)
+    plain, compressed = tmp_path / "r" / SUMMARY_FILE, tmp_path / "r" / f"{SUMMARY_FILE}.gz"
+    write_json(compressed, read_json(plain))
+    first = compressed.read_bytes()
+    assert gzip.decompress(first) == plain.read_bytes()
+    plain.unlink()
+    assert result.stored_summary() == json.loads(json.dumps(summary))
+    result.write_summary()
+    assert compressed.read_bytes() == first
+    assert not plain.exists()
+    compressed.write_bytes(first[:-20])
+    with pytest.raises(UserError, match=r"summary\.json\.gz: not valid JSON"):
+        result.summary()
 
 
 def test_what_is_no_result_directory_is_told_with_what_is(tmp_path: Path) -> None:

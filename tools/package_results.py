@@ -1,4 +1,4 @@
-"""Copy result directories into reference_results/, rows compressed, summaries computed again.
+"""Copy result directories into reference_results/, compressed, summaries computed again.
 
 python tools/package_results.py RESULTS [--untimed]    every <model>/<suite>-v<version>/<corpus>/ under RESULTS
 
@@ -7,7 +7,6 @@ python tools/package_results.py RESULTS [--untimed]    every <model>/<suite>-v<v
 
 import argparse
 import gzip
-import json
 import shutil
 import sys
 from dataclasses import replace
@@ -17,7 +16,7 @@ REPOSITORY = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(REPOSITORY))
 
 from askd_bench.errors import UserError  # noqa: E402
-from askd_bench.results import ROWS_FILE, SIGNATURE_FILE, SUMMARY_FILE, Result, discard, row_to_json  # noqa: E402
+from askd_bench.results import ROWS_FILE, SIGNATURE_FILE, SUMMARY_FILE, Result, discard, row_to_json, write_json  # noqa: E402
 
 REFERENCE_RESULTS = REPOSITORY / "reference_results"
 
@@ -31,11 +30,9 @@ def package(source: Result, target: Path, *, untimed: bool) -> None:
     with (target / f"{ROWS_FILE}.gz").open("wb") as file, gzip.GzipFile("", "wb", 9, file, mtime=0) as rows:
         for row in source.rows():
             rows.write((row_to_json(replace(row, decode_s=None) if untimed else row) + "\n").encode())
-    summary = Result.open(target).write_summary(
-        normalizer, peak_memory_bytes=None if untimed else source.stored_summary()["peak_memory_bytes"]
-    )
-    # On one line: two thirds of the size, and `score` shows it better than an editor.
-    (target / SUMMARY_FILE).write_text(json.dumps(summary, ensure_ascii=False, separators=(",", ":"), allow_nan=False) + "\n", "utf-8")
+    peak = None if untimed else source.stored_summary()["peak_memory_bytes"]
+    summary = Result.open(target).summarise(normalizer=normalizer) | {"peak_memory_bytes": peak}
+    write_json(target / f"{SUMMARY_FILE}.gz", summary)
 
 
 def main() -> None:
