@@ -12,6 +12,7 @@ from askd_bench.metrics.bootstrap import RESAMPLES  # noqa: E402
 from askd_bench.report.page.drawing import svg  # noqa: E402
 from askd_bench.report.study.answers import verdict  # noqa: E402
 from askd_bench.report.study.charts import charts  # noqa: E402
+from askd_bench.report.study.fast import fast_findings  # noqa: E402
 from askd_bench.report.study.measured import Measurements  # noqa: E402
 from askd_bench.report.study.page import findings  # noqa: E402
 from askd_bench.report.study.plan import load_study_plan  # noqa: E402
@@ -21,6 +22,7 @@ RESULTS = ROOT / "reference_results"
 PAGE = ROOT / "docs" / "STUDY.md"
 FIGURES = ROOT / "docs" / "figures"
 START, END = "<!-- findings: python tools/build_study.py -->", "<!-- end of findings -->"
+FAST_START, FAST_END = "<!-- fast students: python tools/build_study.py -->", "<!-- end of fast students -->"
 README = ROOT / "README.md"
 README_START, README_END = "<!-- verdict: python tools/build_study.py -->", "<!-- end of verdict -->"
 
@@ -40,9 +42,10 @@ def training_table(models: list[str]) -> str:
     return markdown(["student", "steps", "dev WER %, half way and at the end", "training, s"], rows)
 
 
-def speed_table(teacher: str) -> str:
-    """Return what `askd-bench bench --json` measured of the teacher and of students, by batch size; all students have the same layers."""
-    measured = {path.stem: json.loads(path.read_text()) for path in sorted((RESULTS / "speed").glob("*.json"))}
+def speed_table(teacher: str, students: list[str]) -> str:
+    """Return what `askd-bench bench --json` measured of the teacher and of those students it was run for, by batch size."""
+    files = {model: RESULTS / "speed" / f"{model}.json" for model in (teacher, *sorted(students))}
+    measured = {model: json.loads(file.read_text()) for model, file in files.items() if file.is_file()}
     base = measured[teacher]
     rows = [
         [
@@ -53,7 +56,7 @@ def speed_table(teacher: str) -> str:
             f"{speed['rtfx']:.1f}",
             f"{speed['rtfx'] / theirs['rtfx']:.2f}",
         ]
-        for model, bench in sorted(measured.items(), key=lambda item: item[0] != teacher)
+        for model, bench in measured.items()
         for speed, theirs in zip(bench["speeds"], base["speeds"], strict=True)
     ]
     card = base["card"]
@@ -62,10 +65,18 @@ def speed_table(teacher: str) -> str:
     return f"{where}; {base['clips']} clips, {base['audio_s']:.0f} s of speech:\n\n{table}"
 
 
-def between(page: Path, start: str, end: str, text: str) -> bytes:
+def fast_text() -> str:
+    """Return what is found of the fast students."""
+    plan = load_study_plan(RESULTS / "study-fast.toml")
+    students = [model for models in plan.arms.values() for model in models]
+    measurements = Measurements(plan, RESULTS, resamples=RESAMPLES)
+    return f"{speed_table(plan.teacher, students)}\n\n{fast_findings(measurements)}\n\n{training_table(students)}"
+
+
+def between(page: str, start: str, end: str, text: str) -> str:
     """Return a page with what stands between two marks replaced."""
-    before, rest = page.read_text("utf-8").split(start)
-    return f"{before}{start}\n\n{text}\n\n{end}{rest.split(end)[1]}".encode()
+    before, rest = page.split(start)
+    return f"{before}{start}\n\n{text}\n\n{end}{rest.split(end)[1]}"
 
 
 def main() -> None:
@@ -77,9 +88,12 @@ def main() -> None:
     measurements = Measurements(plan, RESULTS, resamples=RESAMPLES)
     drawn = {f"figures/{chart.name}.svg": chart for chart in charts(measurements)}
     students = [model for models in plan.arms.values() for model in models]
-    text = f"{findings(measurements, drawn)}\n\n### Speed\n\n{speed_table(plan.teacher)}\n\n### Training\n\n{training_table(students)}"
+    after = f"### Speed\n\n{speed_table(plan.teacher, students)}\n\n### Training\n\n{training_table(students)}"
+    text = f"{findings(measurements, drawn)}\n\n{after}"
     summary = f"{verdict(measurements)}\n\n{verdict_table(measurements)}"
-    files = {PAGE: between(PAGE, START, END, text), README: between(README, README_START, README_END, summary)}
+    page = between(PAGE.read_text("utf-8"), START, END, text)
+    readme = between(README.read_text("utf-8"), README_START, README_END, summary)
+    files = {PAGE: between(page, FAST_START, FAST_END, fast_text()).encode(), README: readme.encode()}
     files |= {FIGURES.parent / path: svg(chart) for path, chart in drawn.items()}
     if check:
         stale = [path.name for path, content in files.items() if not path.is_file() or path.read_bytes() != content]

@@ -15,6 +15,7 @@ from askd_bench.metrics.significance import paired_bootstrap
 from askd_bench.report.page.drawing import svg
 from askd_bench.report.study.answers import _why_not, verdict
 from askd_bench.report.study.charts import charts
+from askd_bench.report.study.fast import fast_findings
 from askd_bench.report.study.measured import Measurements
 from askd_bench.report.study.outcomes import (
     CAPPED,
@@ -288,3 +289,13 @@ def test_a_missing_student_is_named(root: Path) -> None:
     plan = load_study_plan(root / "study.toml")
     with pytest.raises(UserError, match="absent"):
         figure(Measurements(plan, root, resamples=50), ("absent",), SHIFTED, WER)
+
+
+def test_fast_students_stand_beside_their_teacher_without_a_verdict(root: Path, measured: Measurements) -> None:
+    text = fast_findings(measured)
+    for pair in ("bad − teacher", "good − teacher", "good − bad"):
+        assert text.count(f"| {pair} |") == 2, "on clean and on shifted speech"
+    delta = difference(measured, ["good-s0", "good-s1"], ["whisper-tiny.en"], SHIFTED, WER)
+    assert delta is not None
+    assert f"| good − teacher | {100 * delta.value:+.1f} [" in text
+    assert "shown" not in text

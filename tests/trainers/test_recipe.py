@@ -53,6 +53,11 @@ def test_wrong_keys_and_values_are_one_line(change, message):
     assert "\n" not in str(error.value)
 
 
+def test_a_window_is_refused_where_models_have_none():
+    with pytest.raises(UserError, match=r"student.window_seconds is for family 'whisper'"):
+        load_recipe("kd", ["family=ctc", "student.trainable=all", "student.window_seconds=10"])
+
+
 def test_unknown_recipe_offers_the_nearest():
     with pytest.raises(UserError, match="did you mean 'askd'"):
         load_recipe("aksd")

@@ -242,6 +242,8 @@ class Recipe(BaseRecipe):
             raise ValueError("student.trainable must be 'all' for family 'ctc'")
         if self.family == "ctc" and self.data.teacher_hears == "clean":
             raise ValueError("data.teacher_hears must be 'same' for family 'ctc'")
+        if self.family == "ctc" and self.student.window_seconds is not None:
+            raise ValueError("student.window_seconds is for family 'whisper': models of family 'ctc' have no window")
         return self
 
 

@@ -1,0 +1,24 @@
+"""What came of students that were made to be fast, as Markdown: a study of one seed, beside its teacher, without a verdict."""
+
+from askd_bench.report.study import outcomes as o
+from askd_bench.report.study import tables as t
+from askd_bench.report.study.measured import Measurements
+from askd_bench.report.study.plan import CLEAN, SHIFTED
+
+
+def fast_findings(measurements: Measurements) -> str:
+    """Return the tables: word errors by domain, differences on clean and on shifted speech, over-confidence."""
+    first, second = measurements.plan.primary
+    pairs = [(second, "teacher"), (first, "teacher"), (first, second)]
+    domains = [*measurements.plan.domains, SHIFTED]
+    spoken = [domain for domain in domains if o.figure(measurements, [measurements.plan.teacher], domain, o.WER) is not None]
+    compared = (o.WER, o.CAPPED, o.CONFIDENT, o.ECE, o.INHERITANCE)
+    parts = [
+        *(t.domain_table(measurements, one, spoken) for one in (o.WER, o.CAPPED)),
+        *(t.contrast_table(measurements, pairs, compared, domain) for domain in (CLEAN, SHIFTED) if domain in spoken),
+        "Shifted speech, and what a temperature fitted on clean dev speech makes of it:",
+        t.outcome_table(measurements, (o.CONFIDENT, o.CONFIDENT_SCALED, o.GAP, o.ECE, o.ECE_SCALED, o.DELETIONS, o.INSERTIONS), SHIFTED),
+        t.temperature_table(measurements),
+        *(t.outcome_table(measurements, (o.INVENTED,), domain) for domain in domains if domain not in spoken),
+    ]
+    return "\n\n".join(parts)
