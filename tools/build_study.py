@@ -11,8 +11,8 @@ sys.path.insert(0, str(ROOT))
 from askd_bench.metrics.bootstrap import RESAMPLES  # noqa: E402
 from askd_bench.report.page.drawing import svg  # noqa: E402
 from askd_bench.report.study.answers import verdict  # noqa: E402
+from askd_bench.report.study.beside import findings_beside  # noqa: E402
 from askd_bench.report.study.charts import charts  # noqa: E402
-from askd_bench.report.study.fast import fast_findings  # noqa: E402
 from askd_bench.report.study.measured import Measurements  # noqa: E402
 from askd_bench.report.study.page import findings  # noqa: E402
 from askd_bench.report.study.plan import load_study_plan  # noqa: E402
@@ -70,7 +70,7 @@ def fast_text() -> str:
     plan = load_study_plan(RESULTS / "study-fast.toml")
     students = [model for models in plan.arms.values() for model in models]
     measurements = Measurements(plan, RESULTS, resamples=RESAMPLES)
-    return f"{speed_table(plan.teacher, students)}\n\n{fast_findings(measurements)}\n\n{training_table(students)}"
+    return f"{speed_table(plan.teacher, students)}\n\n{findings_beside(measurements)}\n\n{training_table(students)}"
 
 
 def between(page: str, start: str, end: str, text: str) -> str:

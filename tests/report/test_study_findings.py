@@ -14,8 +14,8 @@ from askd_bench.metrics.bootstrap import cluster_by
 from askd_bench.metrics.significance import paired_bootstrap
 from askd_bench.report.page.drawing import svg
 from askd_bench.report.study.answers import _why_not, verdict
+from askd_bench.report.study.beside import findings_beside
 from askd_bench.report.study.charts import charts
-from askd_bench.report.study.fast import fast_findings
 from askd_bench.report.study.measured import Measurements
 from askd_bench.report.study.outcomes import (
     CAPPED,
@@ -291,11 +291,13 @@ def test_a_missing_student_is_named(root: Path) -> None:
         figure(Measurements(plan, root, resamples=50), ("absent",), SHIFTED, WER)
 
 
-def test_fast_students_stand_beside_their_teacher_without_a_verdict(root: Path, measured: Measurements) -> None:
-    text = fast_findings(measured)
-    for pair in ("bad − teacher", "good − teacher", "good − bad"):
+def test_tables_without_a_verdict_compare_the_pairs_of_the_plan_and_the_teacher(root: Path, tmp_path: Path) -> None:
+    (tmp_path / "plan.toml").write_text(PLAN.replace('[["single", "bad"]]', '[["single", "teacher"]]'))
+    measured = Measurements(load_study_plan(tmp_path / "plan.toml"), root, resamples=100)
+    text = findings_beside(measured)
+    for pair in ("single − teacher", "good − bad"):
         assert text.count(f"| {pair} |") == 2, "on clean and on shifted speech"
-    delta = difference(measured, ["good-s0", "good-s1"], ["whisper-tiny.en"], SHIFTED, WER)
+    delta = difference(measured, ["single-s0"], ["whisper-tiny.en"], SHIFTED, WER)
     assert delta is not None
-    assert f"| good − teacher | {100 * delta.value:+.1f} [" in text
+    assert f"| single − teacher | {100 * delta.value:+.1f} [" in text
     assert "shown" not in text

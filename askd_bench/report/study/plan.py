@@ -38,7 +38,7 @@ class StudyPlan(BaseModel):
         teacher: model whose errors may be inherited.
         arms: arm -> its students, one a seed, in the same order of seeds in every arm; arms with fewer have the first seeds.
         primary: the two arms of the verdict; differences are the first minus the second.
-        contrasts: further pairs of arms, compared over the seeds both have; they carry no verdict.
+        contrasts: further pairs of arms (or "teacher"), compared over the seeds both have; they carry no verdict.
         by_domain: pairs that are compared domain by domain too, since one of a pair has trained on speech like some domain's.
         unheard: the domains that are like nobody's training speech.
         domains: name -> where its audio is. "shifted" stands for those that are, laid end to end.
@@ -63,7 +63,7 @@ class StudyPlan(BaseModel):
             *(("by_domain", pair) for pair in self.by_domain),
         ):
             for arm in pair:
-                if arm not in self.arms:
+                if arm not in self.arms and (key, arm) != ("contrasts", "teacher"):
                     raise ValueError(f"{key}: {arm!r} is no arm (allowed: {', '.join(self.arms)})")
         strange = next((domain for domain in self.unheard if domain not in self.domains), None)
         if strange is not None:

@@ -1,4 +1,4 @@
-"""What came of students that were made to be fast, as Markdown: a study of one seed, beside its teacher, without a verdict."""
+"""A study's tables without its verdict, as Markdown: for students of one seed, or exports, beside what they came from."""
 
 from askd_bench.report.study import outcomes as o
 from askd_bench.report.study import tables as t
@@ -6,10 +6,9 @@ from askd_bench.report.study.measured import Measurements
 from askd_bench.report.study.plan import CLEAN, SHIFTED
 
 
-def fast_findings(measurements: Measurements) -> str:
-    """Return the tables: word errors by domain, differences on clean and on shifted speech, over-confidence."""
-    first, second = measurements.plan.primary
-    pairs = [(second, "teacher"), (first, "teacher"), (first, second)]
+def findings_beside(measurements: Measurements) -> str:
+    """Return the tables: word errors by domain, the plan's differences on clean and on shifted speech, over-confidence, silence."""
+    pairs = [*measurements.plan.contrasts, measurements.plan.primary]
     domains = [*measurements.plan.domains, SHIFTED]
     spoken = [domain for domain in domains if o.figure(measurements, [measurements.plan.teacher], domain, o.WER) is not None]
     compared = (o.WER, o.CAPPED, o.CONFIDENT, o.ECE, o.INHERITANCE)
