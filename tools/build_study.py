@@ -42,6 +42,17 @@ def training_table(models: list[str]) -> str:
     return markdown(["student", "steps", "dev WER %, half way and at the end", "training, s"], rows)
 
 
+def alignment_table(model: str) -> str:
+    """Return how much of the teacher's states an encoder did not explain, as its alignment went on."""
+    content = json.loads((RESULTS / "training" / model / "log.json").read_text())
+    rows = [
+        [str(entry["step"]), *(f"{100 * entry[f'eval_unexplained_{way}']:.1f}" for way in ("clean", "perturbed"))]
+        for entry in content["history"]
+        if "eval_unexplained_clean" in entry
+    ]
+    return markdown(["encoder aligned, steps", "unexplained on clean dev speech, % of variance", "on perturbed"], rows)
+
+
 def speed_table(teacher: str, students: list[str]) -> str:
     """Return what `askd-bench bench --json` measured of the teacher and of those students it was run for, by batch size."""
     files = {model: RESULTS / "speed" / f"{model}.json" for model in (teacher, *sorted(students))}
@@ -70,7 +81,8 @@ def fast_text() -> str:
     plan = load_study_plan(RESULTS / "study-fast.toml")
     students = [model for models in plan.arms.values() for model in models]
     measurements = Measurements(plan, RESULTS, resamples=RESAMPLES)
-    return f"{speed_table(plan.teacher, students)}\n\n{findings_beside(measurements)}\n\n{training_table(students)}"
+    trained = f"{alignment_table('whisper-base-fast')}\n\n{training_table(students)}"
+    return f"{speed_table(plan.teacher, students)}\n\n{findings_beside(measurements)}\n\n{trained}"
 
 
 def between(page: str, start: str, end: str, text: str) -> str:

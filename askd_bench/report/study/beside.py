@@ -11,12 +11,13 @@ def findings_beside(measurements: Measurements) -> str:
     pairs = [*measurements.plan.contrasts, measurements.plan.primary]
     domains = [*measurements.plan.domains, SHIFTED]
     spoken = [domain for domain in domains if o.figure(measurements, [measurements.plan.teacher], domain, o.WER) is not None]
-    compared = (o.WER, o.CAPPED, o.CONFIDENT, o.ECE, o.INHERITANCE)
+    compared = (o.WER, o.CAPPED, o.CONFIDENT, o.SUBSTITUTED, o.ECE)
+    held = (o.CONFIDENT, o.CONFIDENT_SCALED, o.GAP, o.ECE, o.ECE_SCALED, o.INHERITANCE, o.DELETIONS, o.INSERTIONS)
     parts = [
         *(t.domain_table(measurements, one, spoken) for one in (o.WER, o.CAPPED)),
         *(t.contrast_table(measurements, pairs, compared, domain) for domain in (CLEAN, SHIFTED) if domain in spoken),
         "Shifted speech, and what a temperature fitted on clean dev speech makes of it:",
-        t.outcome_table(measurements, (o.CONFIDENT, o.CONFIDENT_SCALED, o.GAP, o.ECE, o.ECE_SCALED, o.DELETIONS, o.INSERTIONS), SHIFTED),
+        t.outcome_table(measurements, held, SHIFTED),
         t.temperature_table(measurements),
         *(t.outcome_table(measurements, (o.INVENTED,), domain) for domain in domains if domain not in spoken),
     ]
