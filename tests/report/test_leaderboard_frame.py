@@ -115,6 +115,18 @@ def test_a_suite_pools_its_corpora_and_overall_pools_suites_with_shared_clips_on
     assert overall["degradation"] == pytest.approx(overall["wer_shifted"] - overall["wer_clean"], abs=2e-6)
 
 
+def test_no_utterance_counts_as_more_than_all_wrong_where_errors_are_capped(root: Path, board: Leaderboard) -> None:
+    normalise = normaliser("whisper-english")
+    errors = words = 0
+    for row in Result.open(root / ANCHOR / "noisy-v1" / "dialogue").rows():
+        out = jiwer.process_words(normalise(row.reference), normalise(row.hypothesis or ""))
+        length = out.hits + out.substitutions + out.deletions
+        errors, words = errors + min(out.substitutions + out.deletions + out.insertions, length), words + length
+    mine = record(board, "noisy-v1", "dialogue", ANCHOR)
+    assert mine["wer_capped"] == pytest.approx(errors / words, abs=1e-6)
+    assert mine["wer_capped_low"] < mine["wer_capped"] < mine["wer"], "one of these lines is a loop"
+
+
 def test_teaching_is_what_compare_says(root: Path, board: Leaderboard) -> None:
     paths = [root / model / "noisy-v1" / "prompts" for model in ("kd", ANCHOR, "ce")]
     compared = compare(*(Result.open(path).rows() for path in paths)).pooled

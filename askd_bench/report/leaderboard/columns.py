@@ -37,6 +37,13 @@ WER = Column(
     factor=100,
     interval=True,
 )
+CAPPED = Column(
+    label="capped",
+    about="the same with no utterance counted as more than all wrong, so that no loop of repeated words carries it",
+    name="wer_capped",
+    factor=100,
+    interval=True,
+)
 CLEAN = Column(
     label="clean", about="WER % in the baseline condition: the recordings as they are", name="wer_clean", factor=100, interval=True
 )
@@ -82,7 +89,7 @@ FAILED = Column(
     label="failed", about="clips without a hypothesis (the rows say why): in no figure and no comparison", name="failed", digits=0
 )
 LEGEND = (
-    *(RANK, PARAMETERS, RTFX_ALONE, RTFX, WER, CLEAN, SHIFTED, DELTA, ECE_CLEAN, ECE_SHIFTED),
+    *(RANK, PARAMETERS, RTFX_ALONE, RTFX, WER, CAPPED, CLEAN, SHIFTED, DELTA, ECE_CLEAN, ECE_SHIFTED),
     *(CONFIDENT, INSERTED, UNRELATED, SILENT, INVENTED, INHERITS, FAILED),
 )
 """All that need explaining, in reading order."""

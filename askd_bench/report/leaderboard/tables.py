@@ -8,6 +8,7 @@ import pandas as pd
 
 from askd_bench.report.leaderboard.boards import CORE, Board
 from askd_bench.report.leaderboard.columns import (
+    CAPPED,
     CLEAN,
     CONFIDENT,
     DELTA,
@@ -59,7 +60,7 @@ def board_section(leaderboard: Leaderboard, board: Board, *, only: Sequence[str]
     columns: tuple[Column, ...] = (MODEL, *size, SILENT, INVENTED)
     if board.has_words:
         shifted, ece_shifted = ((CLEAN, SHIFTED, DELTA), (ECE_SHIFTED,)) if board.has_shifts else ((), ())
-        columns = (MODEL, RANK, *size, WER, *shifted, ECE_CLEAN, *ece_shifted, CONFIDENT, INSERTED, UNRELATED)
+        columns = (MODEL, RANK, *size, WER, CAPPED, *shifted, ECE_CLEAN, *ece_shifted, CONFIDENT, INSERTED, UNRELATED)
         columns += (FAILED,) if any(record["failed"] for record in records) else ()
     else:
         records.sort(key=lambda record: (np.nan_to_num(record["hallucination_rate"], nan=np.inf), record["model"]))
@@ -86,7 +87,7 @@ def _overall(leaderboard: Leaderboard) -> Section:
     silent = next((board.suite for board in own if not board.has_words), None)
     pooled = {board.suite: _by_model(_part(leaderboard.frame, board.suite, ALL_CORPORA)) for board in own}
     complete = _by_model(_part(leaderboard.frame, OVERALL, ALL_CORPORA))
-    before = (MODEL, RANK, PARAMETERS, RTFX_ALONE if leaderboard.speeds else RTFX, WER, CLEAN)
+    before = (MODEL, RANK, PARAMETERS, RTFX_ALONE if leaderboard.speeds else RTFX, WER, CAPPED, CLEAN)
     rows = []
     for name in dict.fromkeys([*complete, *sorted(name for table in pooled.values() for name in table)]):
         record = complete.get(name, {"model": name, "parameters": _parameters(leaderboard, name)})
