@@ -77,6 +77,7 @@ def test_student_is_made_from_the_command_line(monkeypatch, capsys, tmp_path):
         ("run", ("[default: all cores]", "[default: runs/<arm>-s<seed>]")),
         ("init-student", ("[default: 2]", "[default: all]", "[default: the teacher's]")),
         ("pseudo-label", ("--threads", "[default: all cores]")),
+        ("join", ("[default: 10.0]", "[default: 0.1, 0.6]")),
     ],
 )
 def test_help_shows_defaults(command, defaults):

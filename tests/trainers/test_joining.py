@@ -1,0 +1,79 @@
+"""Longer utterances out of short ones: every sample and every word is where it was, and nothing mixes speakers or splits."""
+
+import json
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from askd_bench.audio import read_audio
+from askd_bench.corpora import open_corpus
+from askd_bench.errors import UserError
+from askd_trainers.joining import join_utterances, joined_text
+
+
+@pytest.fixture(scope="module")
+def made(speech, tmp_path_factory):
+    out = tmp_path_factory.mktemp("joined") / "out"
+    return out, join_utterances(str(speech), out, longest_s=6)
+
+
+def test_joined_utterances_hold_the_samples_and_words_of_their_parts(made, speech):
+    out, done = made
+    parts = {u.id: u for u in open_corpus(str(speech))}
+    rows = [json.loads(line) for line in (out / "manifest.jsonl").read_text().splitlines()]
+    assert done.made == len(rows) == len(list(open_corpus(str(out))))
+    assert done.used + done.left == len(parts)
+    assert done.used == sum(len(row["joined"]) for row in rows) == len({part for row in rows for part in row["joined"]})
+    for row, utterance in zip(rows, open_corpus(str(out)), strict=True):
+        samples = read_audio(utterance.audio)
+        assert row["duration"] == pytest.approx(len(samples) / 16000, abs=1e-3)
+        assert row["duration"] <= 6
+        assert len(row["joined"]) > 1
+        assert {parts[part].speaker for part in row["joined"]} == {row["speaker"]}
+        assert row["text"].split()[0] == parts[row["joined"][0]].reference.split()[0]
+        first, last = (read_audio(parts[row["joined"][at]].audio) for at in (0, -1))
+        np.testing.assert_allclose(samples[: len(first)], np.clip(first, -1, 1), atol=2**-15)
+        np.testing.assert_allclose(samples[-len(last) :], np.clip(last, -1, 1), atol=2**-15)
+        energy = sum(float(np.square(np.clip(read_audio(parts[part].audio), -1, 1)).sum()) for part in row["joined"])
+        assert float(np.square(samples).sum()) == pytest.approx(energy, rel=1e-3), "nothing is lost in between, and pauses are silent"
+
+
+def test_the_same_seed_gives_the_same_bytes_and_another_other_ones(made, speech, tmp_path):
+    out, _ = made
+    join_utterances(str(speech), tmp_path / "again", longest_s=6)
+    join_utterances(str(speech), tmp_path / "other", longest_s=6, seed=1)
+    manifest = (out / "manifest.jsonl").read_bytes()
+    assert (tmp_path / "again" / "manifest.jsonl").read_bytes() == manifest
+    assert (tmp_path / "other" / "manifest.jsonl").read_bytes() != manifest
+    for file in sorted((out / "audio").iterdir()):
+        assert (tmp_path / "again" / "audio" / file.name).read_bytes() == file.read_bytes()
+
+
+@given(st.lists(st.text(st.characters(categories=["L"]), min_size=1), min_size=1, max_size=5))
+def test_texts_keep_their_words(texts):
+    assert joined_text(texts).replace(".", "").split() == texts
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"longest_s": 0}, "longest: 0 s is out of range"),
+        ({"longest_s": 31}, "longest: 31 s is out of range"),
+        ({"pause_s": (0.5, 0.1)}, r"pause: 0.5 to 0.1 s is out of range"),
+        ({"longest_s": 0.9}, "corpus: .* has no two utterances of one speaker that fit into 0.9 s"),
+    ],
+)
+def test_what_cannot_be_joined_is_one_line_and_leaves_no_corpus(options, message, speech, tmp_path):
+    with pytest.raises(UserError, match=message):
+        join_utterances(str(speech), tmp_path / "out", **options)
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_folder_that_holds_a_corpus_is_left_alone(made, speech):
+    out, _ = made
+    before = (out / "manifest.jsonl").read_bytes()
+    with pytest.raises(UserError, match="holds a corpus; choose another folder"):
+        join_utterances(str(speech), out)
+    assert (out / "manifest.jsonl").read_bytes() == before
