@@ -97,14 +97,17 @@ class Result:
 
     def rows_file(self) -> Path | None:
         """Return the file of rows, compressed or not; None where there is none."""
-        return self._either(ROWS_FILE)
+        candidates = (self.path / ROWS_FILE, self.path / f"{ROWS_FILE}.gz")
+        return next((file for file in candidates if file.is_file()), None)
 
     def summary_file(self) -> Path | None:
-        """Return the file of the stored summary, compressed or not; None where the run has not ended."""
-        return self._either(SUMMARY_FILE)
+        """Return the file of the stored summary, compressed or not; None where the run has not ended.
 
-    def _either(self, name: str) -> Path | None:
-        candidates = (self.path / name, self.path / f"{name}.gz")
+        A compressed summary is that of compressed rows: beside others it is left from an earlier run.
+        """
+        rows = self.rows_file()
+        plain, compressed = self.path / SUMMARY_FILE, self.path / f"{SUMMARY_FILE}.gz"
+        candidates = (plain, compressed) if rows is not None and rows.suffix == ".gz" else (plain,)
         return next((file for file in candidates if file.is_file()), None)
 
     def signature(self) -> dict[str, Any]:

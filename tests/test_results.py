@@ -237,7 +237,9 @@ def test_the_summary_is_a_function_of_the_rows(tmp_path: Path) -> None:
 
 
 def test_a_compressed_summary_is_read_and_stays_compressed_in_the_same_bytes(tmp_path: Path) -> None:
-    store_all(tmp_path / "r")
+    whole = store_all(tmp_path / "r")
+    (tmp_path / "r" / ROWS_FILE).unlink()
+    (tmp_path / "r" / f"{ROWS_FILE}.gz").write_bytes(gzip.compress(whole))
     result = Result.open(tmp_path / "r")
     summary = result.write_summary(peak_memory_bytes=5)
     plain, compressed = tmp_path / "r" / SUMMARY_FILE, tmp_path / "r" / f"{SUMMARY_FILE}.gz"
@@ -252,6 +254,8 @@ def test_a_compressed_summary_is_read_and_stays_compressed_in_the_same_bytes(tmp
     compressed.write_bytes(first[:-20])
     with pytest.raises(UserError, match=r"summary\.json\.gz: not valid JSON"):
         result.summary()
+    (tmp_path / "r" / ROWS_FILE).write_bytes(whole[: len(whole) // 2])
+    assert result.summary() is None, "the rows of a run under way have no summary yet, whatever an earlier run left"
 
 
 def test_what_is_no_result_directory_is_told_with_what_is(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ import argparse
 import json
 import sys
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
@@ -58,6 +59,9 @@ def speed_table(teacher: str, students: list[str]) -> str:
     files = {model: RESULTS / "speed" / f"{model}.json" for model in (teacher, *sorted(students))}
     measured = {model: json.loads(file.read_text()) for model, file in files.items() if file.is_file()}
     base = measured[teacher]
+    for model, bench in measured.items():
+        if _circumstances(bench) != _circumstances(base):
+            sys.exit(f"speed: {model} and {teacher} were not measured alike; run askd-bench bench --json for both in one way")
     rows = [
         [
             model,
@@ -74,6 +78,11 @@ def speed_table(teacher: str, students: list[str]) -> str:
     table = markdown(["model", "batch", "p50 of a batch, s", "p95, s", "RTFx", "times the teacher's"], rows)
     where = f"{card['dtype']}, {card['device']}, {card['threads']} threads"
     return f"{where}; {base['clips']} clips, {base['audio_s']:.0f} s of speech:\n\n{table}"
+
+
+def _circumstances(bench: dict[str, Any]) -> dict[str, Any]:
+    kept = {key: bench["card"][key] for key in ("dtype", "device", "threads")} | {key: bench[key] for key in ("clips", "audio_s")}
+    return kept | {"batch_sizes": [speed["batch_size"] for speed in bench["speeds"]]}
 
 
 def fast_text() -> str:

@@ -14,6 +14,19 @@ from askd_trainers.joining import join_utterances, joined_text
 
 
 @pytest.fixture(scope="module")
+def speech(speech, tmp_path_factory):
+    """Lines of two splits, one of nobody's and one that is longer than anything joined."""
+    rows = [json.loads(line) for line in speech.read_text().splitlines()]
+    rows = [row | {"split": "dev" if number % 3 else "train"} for number, row in enumerate(rows)]
+    rows[0]["speaker"] = None
+    long = next(u for u in open_corpus("dialogue") if (u.duration_s or 0) > 6)
+    rows.append({"id": long.id, "audio_filepath": str(long.audio), "text": long.reference, "speaker": rows[1]["speaker"], "split": "dev"})
+    manifest = tmp_path_factory.mktemp("two-splits") / "speech.jsonl"
+    manifest.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return manifest
+
+
+@pytest.fixture(scope="module")
 def made(speech, tmp_path_factory):
     out = tmp_path_factory.mktemp("joined") / "out"
     return out, join_utterances(str(speech), out, longest_s=6)
@@ -25,6 +38,7 @@ def test_joined_utterances_hold_the_samples_and_words_of_their_parts(made, speec
     rows = [json.loads(line) for line in (out / "manifest.jsonl").read_text().splitlines()]
     assert done.made == len(rows) == len(list(open_corpus(str(out))))
     assert done.used + done.left == len(parts)
+    assert {row["split"] for row in rows} == {"train", "dev"}
     assert done.used == sum(len(row["joined"]) for row in rows) == len({part for row in rows for part in row["joined"]})
     for row, utterance in zip(rows, open_corpus(str(out)), strict=True):
         samples = read_audio(utterance.audio)
@@ -32,7 +46,10 @@ def test_joined_utterances_hold_the_samples_and_words_of_their_parts(made, speec
         assert row["duration"] <= 6
         assert len(row["joined"]) > 1
         assert {parts[part].speaker for part in row["joined"]} == {row["speaker"]}
-        assert row["text"].split()[0] == parts[row["joined"][0]].reference.split()[0]
+        assert {parts[part].split for part in row["joined"]} == {row["split"]}
+        assert row["text"] == joined_text([parts[part].reference for part in row["joined"]])
+        pauses = row["duration"] - sum(len(read_audio(parts[part].audio)) for part in row["joined"]) / 16000
+        assert 0.1 - 0.01 <= pauses / (len(row["joined"]) - 1) <= 0.6 + 0.01
         first, last = (read_audio(parts[row["joined"][at]].audio) for at in (0, -1))
         np.testing.assert_allclose(samples[: len(first)], np.clip(first, -1, 1), atol=2**-15)
         np.testing.assert_allclose(samples[-len(last) :], np.clip(last, -1, 1), atol=2**-15)
@@ -62,6 +79,7 @@ def test_texts_keep_their_words(texts):
         ({"longest_s": 0}, "longest: 0 s is out of range"),
         ({"longest_s": 31}, "longest: 31 s is out of range"),
         ({"pause_s": (0.5, 0.1)}, r"pause: 0.5 to 0.1 s is out of range"),
+        ({"pause_s": (0, float("inf"))}, r"pause: 0 to inf s is out of range"),
         ({"longest_s": 0.9}, "corpus: .* has no two utterances of one speaker that fit into 0.9 s"),
     ],
 )

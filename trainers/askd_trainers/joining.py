@@ -9,12 +9,13 @@ import io
 import json
 from collections import defaultdict
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import soundfile
 
+from askd_bench.audio import read_audio
 from askd_bench.corpora import open_corpus
 from askd_bench.errors import UserError
 from askd_bench.types import SAMPLING_RATE, Utterance
@@ -60,18 +61,20 @@ def join_utterances(
         progress: hears how many are written, and of how many.
 
     Raises:
+        AudioError: a recording cannot be decoded.
         UserError: an argument out of range, a corpus that cannot be opened, nothing to join, or a folder that holds a corpus.
     """
     if not 0 < longest_s <= 30:
         raise UserError(f"longest: {longest_s:g} s is out of range (allowed: above 0, at most 30)")
-    if not 0 <= pause_s[0] <= pause_s[1]:
+    if not 0 <= pause_s[0] <= pause_s[1] <= longest_s:
         raise UserError(
-            f"pause: {pause_s[0]:g} to {pause_s[1]:g} s is out of range (allowed: two lengths, the shorter first, neither negative)"
+            f"pause: {pause_s[0]:g} to {pause_s[1]:g} s is out of range (allowed: two lengths from 0 to {longest_s:g}, the shorter first)"
         )
     if (out / MANIFEST).exists():
         raise UserError(f"out: {out} holds a corpus; choose another folder")
-    known = [utterance for utterance in open_corpus(corpus) if utterance.speaker]
-    utterances, _ = usable(known, max_duration_s=longest_s)
+    everything = list(open_corpus(corpus))
+    measured = [_measured(utterance) for utterance in everything if utterance.speaker]
+    utterances, _ = usable(measured, max_duration_s=longest_s)
     joined = _laid_out(utterances, longest_s, pause_s, seed)
     if not joined:
         raise UserError(f"corpus: {corpus!r} has no two utterances of one speaker that fit into {longest_s:g} s")
@@ -91,7 +94,13 @@ def join_utterances(
         raise UserError(f"out: {out} cannot be written: {error.strerror or error}") from error
     write_whole(out / MANIFEST, "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows).encode(), argument="out")
     used = sum(len(window) for window, _ in joined)
-    return Joined(len(joined), used, len(utterances) - used, seconds)
+    return Joined(len(joined), used, len(everything) - used, seconds)
+
+
+def _measured(utterance: Utterance) -> Utterance:
+    """Return the utterance with its length as decoded: records are rounded, and may be off."""
+    samples = read_audio(utterance.audio, name_hint=utterance.id)
+    return replace(utterance, duration_s=len(samples) / SAMPLING_RATE)
 
 
 def _laid_out(

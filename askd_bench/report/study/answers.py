@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from askd_bench.metrics.significance import ALPHA
 from askd_bench.report.study import outcomes as o
 from askd_bench.report.study.measured import Measurements
-from askd_bench.report.study.plan import CLEAN, SHIFTED
+from askd_bench.report.study.plan import CLEAN, SHIFTED, TEACHER
 from askd_bench.report.study.tables import difference_text, figure_text, primary_differences, shown
 
 
@@ -70,7 +70,7 @@ def answers(measurements: Measurements) -> str:
             else ""
         )
         + f". Against the teacher, {first} has "
-        + _differences(measurements, (first, "teacher"), SHIFTED, (o.WER, o.CAPPED))
+        + _differences(measurements, (first, TEACHER), SHIFTED, (o.WER, o.CAPPED))
         + ".",
         f"**Is it less over-confident?** {first} − {second}: "
         + _differences(measurements, (first, second), SHIFTED, (o.CONFIDENT, o.SUBSTITUTED, o.GAP, o.ECE))
@@ -88,7 +88,7 @@ def answers(measurements: Measurements) -> str:
         + _differences(measurements, (first, second), SHIFTED, (o.CONFIDENT_SCALED, o.ECE_SCALED, o.GAP_SCALED))
         + ".",
     ]
-    controls = [pair for pair in measurements.plan.contrasts if pair[0] == first]
+    controls = [pair for pair in measurements.plan.contrasts if pair[0] == first and pair[1] != TEACHER]
     if controls:
         paragraphs.append("**Beside cheaper controls?** " + _pairs(measurements, controls, SHIFTED, (o.WER, o.CONFIDENT, o.ECE)))
     for domain in measurements.plan.unheard:
@@ -102,7 +102,7 @@ def _pairs(measurements: Measurements, pairs: Sequence[tuple[str, str]], domain:
 
 
 def _differences(measurements: Measurements, pair: tuple[str, str], domain: str, outcomes: Sequence[o.Outcome]) -> str:
-    arms = {"teacher": (measurements.plan.teacher,), **measurements.plan.arms}
+    arms = {TEACHER: (measurements.plan.teacher,), **measurements.plan.arms}
     parts = []
     for one in outcomes:
         delta = o.difference(measurements, arms[pair[0]], arms[pair[1]], domain, one)

@@ -11,7 +11,7 @@ def findings_beside(measurements: Measurements) -> str:
     pairs = [*measurements.plan.contrasts, measurements.plan.primary]
     domains = [*measurements.plan.domains, SHIFTED]
     spoken = [domain for domain in domains if o.figure(measurements, [measurements.plan.teacher], domain, o.WER) is not None]
-    compared = (o.WER, o.CAPPED, o.CONFIDENT, o.SUBSTITUTED, o.ECE)
+    compared = (o.WER, o.CAPPED, o.INSERTIONS, o.CONFIDENT, o.CONFIDENT_SCALED, o.ECE)
     held = (o.CONFIDENT, o.CONFIDENT_SCALED, o.GAP, o.ECE, o.ECE_SCALED, o.INHERITANCE, o.DELETIONS, o.INSERTIONS)
     parts = [
         *(t.domain_table(measurements, one, spoken) for one in (o.WER, o.CAPPED)),
@@ -19,6 +19,14 @@ def findings_beside(measurements: Measurements) -> str:
         "Shifted speech, and what a temperature fitted on clean dev speech makes of it:",
         t.outcome_table(measurements, held, SHIFTED),
         t.temperature_table(measurements),
-        *(t.outcome_table(measurements, (o.INVENTED,), domain) for domain in domains if domain not in spoken),
+        *(
+            table
+            for domain in domains
+            if domain not in spoken
+            for table in (
+                t.outcome_table(measurements, (o.INVENTED,), domain),
+                t.contrast_table(measurements, pairs, (o.INVENTED,), domain),
+            )
+        ),
     ]
     return "\n\n".join(parts)

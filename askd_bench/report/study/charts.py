@@ -7,7 +7,7 @@ import numpy as np
 from askd_bench.report.page.charts import Chart, Point, Series
 from askd_bench.report.study.measured import WORDS, Measurements
 from askd_bench.report.study.outcomes import CONFIDENT, WER, Outcome, figure
-from askd_bench.report.study.plan import SHIFTED
+from askd_bench.report.study.plan import SHIFTED, TEACHER
 
 _MAIN_ARMS = 4
 
@@ -26,7 +26,7 @@ def charts(measurements: Measurements) -> list[Chart]:
 def _main(measurements: Measurements) -> Mapping[str, Sequence[str]]:
     """The teacher and the arms with several seeds."""
     several = {arm: models for arm, models in measurements.plan.arms.items() if len(models) > 1}
-    return dict(list({"teacher": (measurements.plan.teacher,), **several}.items())[:_MAIN_ARMS])
+    return dict(list({TEACHER: (measurements.plan.teacher,), **several}.items())[:_MAIN_ARMS])
 
 
 def _by_domain(measurements: Measurements, outcome: Outcome, *, name: str, title: str, axis: str) -> Chart:

@@ -8,7 +8,7 @@ from askd_bench.report.study import outcomes as o
 from askd_bench.report.study import tables as t
 from askd_bench.report.study.answers import answers, verdict
 from askd_bench.report.study.measured import PLAIN, Measurements
-from askd_bench.report.study.plan import CLEAN, SHIFTED
+from askd_bench.report.study.plan import CLEAN, SHIFTED, TEACHER
 
 Section = tuple[str, Sequence[str]]
 
@@ -65,7 +65,7 @@ def findings(measurements: Measurements, figures: Mapping[str, Chart]) -> str:
             [
                 t.contrast_table(
                     measurements,
-                    [*pairs, *((arm, "teacher") for arm in several)],
+                    [*pairs, *((arm, TEACHER) for arm in several)],
                     (o.WER, o.CAPPED, o.CONFIDENT, o.SUBSTITUTED, o.INHERITANCE),
                     SHIFTED,
                 ),

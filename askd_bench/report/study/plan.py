@@ -13,6 +13,9 @@ CLEAN = "clean"
 
 SHIFTED = "shifted"
 
+TEACHER = "teacher"
+"""What tables call the teacher; no arm has this name."""
+
 
 class Domain(BaseModel):
     """Result directories that make one kind of audio.
@@ -57,13 +60,15 @@ class StudyPlan(BaseModel):
 
     @model_validator(mode="after")
     def _consistent(self) -> "StudyPlan":
+        if TEACHER in self.arms:
+            raise ValueError(f"arms: {TEACHER!r} is the teacher's name; choose another")
         for key, pair in (
             ("primary", self.primary),
             *(("contrasts", pair) for pair in self.contrasts),
             *(("by_domain", pair) for pair in self.by_domain),
         ):
             for arm in pair:
-                if arm not in self.arms and (key, arm) != ("contrasts", "teacher"):
+                if arm not in self.arms and (key, arm) != ("contrasts", TEACHER):
                     raise ValueError(f"{key}: {arm!r} is no arm (allowed: {', '.join(self.arms)})")
         strange = next((domain for domain in self.unheard if domain not in self.domains), None)
         if strange is not None:

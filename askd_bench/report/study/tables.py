@@ -7,7 +7,7 @@ from askd_bench.errors import UserError
 from askd_bench.metrics.significance import ALPHA, holm
 from askd_bench.report.study.measured import Measurements
 from askd_bench.report.study.outcomes import PRIMARY, Difference, Figure, Outcome, difference, figure
-from askd_bench.report.study.plan import SHIFTED
+from askd_bench.report.study.plan import SHIFTED, TEACHER
 
 DASH = "–"
 
@@ -122,7 +122,7 @@ def temperature_table(measurements: Measurements) -> str:
 
 
 def _arms(measurements: Measurements) -> list[tuple[str, tuple[str, ...]]]:
-    return [("teacher", (measurements.plan.teacher,)), *measurements.plan.arms.items()]
+    return [(TEACHER, (measurements.plan.teacher,)), *measurements.plan.arms.items()]
 
 
 def _name(arm: str, models: Sequence[str]) -> str:
