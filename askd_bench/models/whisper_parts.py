@@ -24,6 +24,7 @@ class WhisperParts:
 
     Attributes:
         tokenizer: its tokenizer.
+        special: its tokens that are no text.
         frontend: from samples to spectrograms of the model's window.
         window_frames: spectrogram frames in the window.
         generation: its generation settings, completed.
@@ -33,6 +34,7 @@ class WhisperParts:
     """
 
     tokenizer: WhisperTokenizer
+    special: frozenset[int]
     frontend: LogMel
     window_frames: int
     generation: GenerationConfig
@@ -57,8 +59,10 @@ class WhisperParts:
         """
         if not all(map(math.isfinite, record.logprobs)):
             raise UserError(f"dtype: {dtype!r} makes this model's outputs overflow (allowed: another dtype, e.g. float32)")
-        words = group_into_words(record.tokens, record.logprobs, self.tokenizer)
-        scored = [position for word in words for position in word.scored]
+        # A weak model may write a language's token where a word should be: it is no part of the text, and so of no word.
+        spoken = [i for i, token in enumerate(record.tokens) if token not in self.special]
+        words = group_into_words([record.tokens[i] for i in spoken], [record.logprobs[i] for i in spoken], self.tokenizer)
+        scored = [spoken[position] for word in words for position in word.scored]
         return Transcription(
             text=self.text(record.tokens),
             words=tuple(word.word for word in words),
@@ -96,6 +100,7 @@ def whisper_parts(
     language_and_task = _complete(generation, config, tokenizer, options)
     return WhisperParts(
         tokenizer=tokenizer,
+        special=frozenset(token for token, about in tokenizer.added_tokens_decoder.items() if about.special),
         frontend=LogMel(
             mel_filters=np.asarray(extractor.mel_filters, np.float32),
             n_fft=extractor.n_fft,

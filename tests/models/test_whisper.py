@@ -15,7 +15,7 @@ from askd_bench.audio import read_audio
 from askd_bench.corpora import open_corpus
 from askd_bench.errors import UserError
 from askd_bench.models import load
-from askd_bench.models.confidence import TEMPERATURES
+from askd_bench.models.confidence import TEMPERATURES, TokenConfidences
 from askd_bench.models.names import DEFAULT_MODEL, bundled_models
 from askd_bench.models.whisper import _Recorder
 from askd_bench.types import Transcription
@@ -95,6 +95,20 @@ def test_words_and_tokens_fit_together(transcriptions: list[Transcription]) -> N
             own = transcription.token_logprobs[start : start + count]
             assert word.confidence == pytest.approx(math.exp(min(own)))
             start += count
+
+
+def test_special_tokens_among_words_are_no_part_of_them(transcriber: Any, tokenizer: Any) -> None:
+    record = TokenConfidences()
+    record.tokens = [*tokenizer.encode(" for a", add_special_tokens=False), tokenizer.convert_tokens_to_ids("<|startoftranscript|>")]
+    record.tokens += tokenizer.encode(" touch", add_special_tokens=False)
+    record.logprobs = [-float(i + 1) for i in range(len(record.tokens))]
+    record.entropies = list(record.logprobs)
+    record.tempered = [[value] * len(TEMPERATURES) for value in record.logprobs]
+    made = transcriber._parts.transcription(record, dtype="float32")
+    assert made.text == "for a touch"
+    assert [word.text for word in made.words] == ["for", "a", "touch"]
+    assert made.token_logprobs == (-1.0, -2.0, -4.0)
+    assert sum(made.word_tokens) == len(made.token_logprobs)
 
 
 def test_the_batch_does_not_change_the_text(transcriber: Any, features: torch.Tensor, transcriptions: list[Transcription]) -> None:
