@@ -42,6 +42,11 @@ def statistics(scored: Scored) -> Statistics:
     }
 
 
+def capped(scored: Scored) -> Statistics:
+    """Return each utterance's word errors, at most as many as it has reference words: what `CAPPED` adds up."""
+    return {"capped_errors": np.minimum(scored.errors, scored.reference_words) * ~scored.failed}
+
+
 def word_counts(scored: Scored) -> ErrorCounts:
     """Return the pooled word counts, utterances without hypothesis left out."""
     return ErrorCounts(*(int(x.sum()) for x in (scored.hits, scored.substitutions, scored.deletions, scored.insertions)))
@@ -63,6 +68,17 @@ def _information_lost(sums: Sums) -> Array:
     # nothing recognised at all: everything is lost
     return np.where(hypothesis_words == 0, 1.0, 1 - ratio(sums["hits"] ** 2, sums["reference_words"] * hypothesis_words))
 
+
+CAPPED = Metric(
+    name="wer_capped",
+    meaning="word errors per reference word, an utterance's at most its reference words: a loop of repeated words counts as one lost line",
+    unit="errors per reference word",
+    better="lower",
+    count="reference_words",
+    formula=ratio_of("capped_errors", "reference_words"),
+    needs=_NO_WORDS,
+)
+"""Beside `wer` in the leaderboard and in studies, on statistics of `capped` too; no part of summaries."""
 
 METRICS = (
     Metric(

@@ -2,11 +2,15 @@
 
 import json
 import os
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from askd_bench.errors import UserError
+
+MANIFEST = "manifest.jsonl"
+"""The utterances of a folder that `pseudo-label` or `join` wrote."""
 
 
 def write_whole(path: Path, content: bytes, *, argument: str = "output") -> None:
@@ -28,6 +32,11 @@ def write_whole(path: Path, content: bytes, *, argument: str = "output") -> None
 def write_json(path: Path, content: Any, *, argument: str = "output") -> None:
     """Write JSON; see `write_whole`."""
     write_whole(path, (json.dumps(content, indent=1) + "\n").encode(), argument=argument)
+
+
+def write_manifest(folder: Path, rows: Iterable[Mapping[str, Any]], *, argument: str = "out") -> None:
+    """Write `MANIFEST`, by which a folder is a corpus to train on; see `write_whole`."""
+    write_whole(folder / MANIFEST, "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows).encode(), argument=argument)
 
 
 def read_json(path: Path, *, argument: str = "output") -> dict[str, Any]:

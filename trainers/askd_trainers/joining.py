@@ -6,7 +6,6 @@ Short-video Speech Recognition" (Interspeech 2023, arXiv 2210.15876); here no ut
 """
 
 import io
-import json
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -20,11 +19,8 @@ from askd_bench.corpora import open_corpus
 from askd_bench.errors import UserError
 from askd_bench.types import SAMPLING_RATE, Utterance
 from askd_trainers.data import Example, usable
-from askd_trainers.files import write_whole
+from askd_trainers.files import MANIFEST, write_manifest, write_whole
 from askd_trainers.windows import Window, lay, length_in_samples, pack
-
-MANIFEST = "manifest.jsonl"
-"""What is joined, as a corpus to train on."""
 
 _ENDS = (".", "!", "?", "…", ",", ";", ":", "-", '"', "'")
 
@@ -82,17 +78,17 @@ def join_utterances(
     try:
         (out / "audio").mkdir(parents=True, exist_ok=True)
         for number, (window, own) in enumerate(joined):
-            samples = lay(window, [Example(utterance, ()) for utterance in own])
+            samples = lay(window, own)
             name = f"joined-{number:05}"
             write_whole(out / "audio" / f"{name}.flac", _flac(samples), argument="out")
-            parts = [own[piece.utterance] for piece in window]
+            parts = [own[piece.utterance].utterance for piece in window]
             seconds += len(samples) / SAMPLING_RATE
             rows.append(_row(name, parts, len(samples)))
             if progress is not None:
                 progress(number + 1, len(joined))
     except OSError as error:
         raise UserError(f"out: {out} cannot be written: {error.strerror or error}") from error
-    write_whole(out / MANIFEST, "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows).encode(), argument="out")
+    write_manifest(out, rows)
     used = sum(len(window) for window, _ in joined)
     return Joined(len(joined), used, len(everything) - used, seconds)
 
@@ -105,16 +101,16 @@ def _measured(utterance: Utterance) -> Utterance:
 
 def _laid_out(
     utterances: Sequence[Utterance], longest_s: float, pause_s: tuple[float, float], seed: int
-) -> list[tuple[Window, list[Utterance]]]:
+) -> list[tuple[Window, list[Example]]]:
     """Return windows of more than one utterance, with the utterances that they number."""
-    by_voice: defaultdict[tuple[str, str], list[Utterance]] = defaultdict(list)
+    by_voice: defaultdict[tuple[str, str], list[Example]] = defaultdict(list)
     for utterance in utterances:
-        by_voice[str(utterance.speaker), utterance.split].append(utterance)
+        by_voice[str(utterance.speaker), utterance.split].append(Example(utterance, ()))
     rng = np.random.default_rng(seed)
     pause = (round(pause_s[0] * SAMPLING_RATE), round(pause_s[1] * SAMPLING_RATE))
     joined = []
     for _, own in sorted(by_voice.items()):
-        lengths = [length_in_samples(Example(utterance, ())) for utterance in own]
+        lengths = [length_in_samples(example) for example in own]
         joined += [(window, own) for window in pack(lengths, round(longest_s * SAMPLING_RATE), pause=pause, rng=rng) if len(window) > 1]
     return joined
 

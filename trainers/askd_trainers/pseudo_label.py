@@ -15,16 +15,13 @@ from askd_bench.errors import AudioError, UserError
 from askd_bench.metrics.alignment import count_errors
 from askd_bench.text import DEFAULT_NORMALISER, normaliser
 from askd_bench.types import SAMPLING_RATE, Transcription, Utterance
-from askd_trainers.files import read_json, write_json, write_whole
+from askd_trainers.files import read_json, write_json, write_manifest
 
 LABELS = "pseudo_labels.jsonl"
 """Every transcript, with its confidences and its WER against the reference: what the filter decides on."""
 
 SETTINGS = "settings.json"
 """What was transcribed, and by whom: the rows of another teacher or corpus are not taken for these."""
-
-MANIFEST = "manifest.jsonl"
-"""What is kept, as a corpus to train on."""
 
 
 @dataclass(frozen=True)
@@ -145,7 +142,7 @@ def _write_manifest(out: Path, rows: list[dict[str, Any]], threshold: float, kee
             kept.append({key: value for key, value in row.items() if value is not None and key != "wer"})
         else:
             left_out[reason] = left_out.get(reason, 0) + 1
-    write_whole(out / MANIFEST, "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in kept).encode(), argument="out")
+    write_manifest(out, kept)
     return Labelled(len(rows), len(kept), left_out)
 
 

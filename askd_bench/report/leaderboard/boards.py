@@ -159,7 +159,12 @@ def _statistics(scored: Scored, baseline: str, conditions: Sequence[str]) -> Sta
     parts = [robustness.statistics(scored, condition, clean=baseline) for condition in conditions if condition != baseline]
     words = calibration.statistics(scored)
     return Statistics(
-        plain={**word_errors.statistics(scored), **hallucination.statistics(scored), **speed.statistics(scored)},
+        plain={
+            **word_errors.statistics(scored),
+            **word_errors.capped(scored),
+            **hallucination.statistics(scored),
+            **speed.statistics(scored),
+        },
         degraded={name: np.sum([part[name] for part in parts], axis=0) for name in parts[0]} if parts else {},
         words={name: words[name] for name in _WORD_STATISTICS},
     )

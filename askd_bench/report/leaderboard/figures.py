@@ -3,29 +3,17 @@
 from collections.abc import Iterable, Mapping
 
 import numpy as np
-from numpy.typing import NDArray
 
-from askd_bench.metrics import inheritance
+from askd_bench.metrics import inheritance, word_errors
 from askd_bench.metrics.bootstrap import RESAMPLES, resample
 from askd_bench.metrics.estimate import Estimate
-from askd_bench.metrics.metric import Metric, ratio_of
+from askd_bench.metrics.metric import Metric
 from askd_bench.metrics.ranking import Rank, rank_systems
 from askd_bench.metrics.significance import paired_bootstrap
 from askd_bench.metrics.summary import BINNED_RESAMPLES
 from askd_bench.metrics.summary import METRICS as ALL
 from askd_bench.report.leaderboard.boards import Arrays
 from askd_bench.report.leaderboard.pools import Mask, Pool
-
-CAPPED = Metric(
-    name="wer_capped",
-    meaning="word errors per reference word, of an utterance at most its reference words",
-    unit="errors per reference word",
-    better="lower",
-    count="reference_words",
-    formula=ratio_of("capped_errors", "reference_words"),
-    needs=(("reference_words", 1, "no reference words"),),
-)
-"""What WER would be if no utterance were more than all wrong: a loop of repeated words counts as one lost line."""
 
 FIGURES = (
     "wer",
@@ -53,13 +41,13 @@ TEACHING = (
 )
 """A student beside its teacher: see `askd_bench.metrics.inheritance`."""
 
-_METRICS = {metric.name: metric for metric in (*ALL, CAPPED)}
+_METRICS = {metric.name: metric for metric in (*ALL, word_errors.CAPPED)}
 
 
 def figures(pool: Pool, model: str) -> Mapping[str, Estimate]:
     """Return `FIGURES` of one of the pool's models."""
     of_model = pool.statistics(model)
-    plain = {**of_model.plain, "all_timed": _all_timed(of_model.plain), "capped_errors": _capped(of_model.plain)}
+    plain = {**of_model.plain, "all_timed": _all_timed(of_model.plain)}
     shifted = ~pool.clean
     out = _estimates(pool, ("wer", "wer_capped", "insertion_rate", "hallucination_rate", "invented_words_per_minute", "rtfx"), plain)
     for suffix, where in (("clean", pool.clean), ("shifted", shifted)):
@@ -105,11 +93,6 @@ def by_condition(pool: Pool, model: str) -> Mapping[str, Mapping[str, float | No
         total = resample(_masked(statistics, board.aligned.condition == condition), pool.clusters, resamples=0)
         out[condition] = {name: _METRICS[name].estimate(total).value for name in ("wer", "hallucination_rate")}
     return out
-
-
-def _capped(statistics: Arrays) -> NDArray[np.float64]:
-    errors = sum(np.asarray(statistics[kind], np.float64) for kind in ("substitutions", "deletions", "insertions"))
-    return np.minimum(errors, statistics["reference_words"])
 
 
 def _all_timed(statistics: Arrays) -> Mask:

@@ -1,4 +1,4 @@
-"""Statistics that only a study needs: figures that no loop of repeated words can carry, and damage beside the same lines unperturbed."""
+"""Statistics that only a study needs: confident substitutions, which no loop can carry, and damage beside the same lines unperturbed."""
 
 from collections.abc import Mapping
 
@@ -11,11 +11,6 @@ from askd_bench.metrics.inheritance import CONFIDENT
 from askd_bench.metrics.scored import Scored
 
 Arrays = Mapping[str, NDArray[np.generic]]
-
-
-def capped(scored: Scored) -> Arrays:
-    """Return each utterance's word errors, at most as many as it has reference words."""
-    return {"capped_errors": np.minimum(scored.errors, scored.reference_words)}
 
 
 def beside_clean(scored: Scored, clean: Scored, baseline: str) -> Arrays:

@@ -116,7 +116,7 @@ class Measurements:
             PLAIN: {
                 **word_errors.statistics(scored),
                 **hallucination.statistics(scored),
-                **extra.capped(scored),
+                **word_errors.capped(scored),
                 **extra.beside_clean(scored, clean, baseline),
             },
             INHERITED: inheritance.statistics(aligned, student=0, teacher=1),

@@ -37,7 +37,7 @@ class Outcome:
 
 
 WER = Outcome(label="WER %", formula=_FORMULAS["wer"], factor=100)
-CAPPED = Outcome(label="capped WER %", formula=ratio_of("capped_errors", "reference_words"), factor=100)
+CAPPED = Outcome(label="capped WER %", formula=word_errors.CAPPED.formula, factor=100)
 DEGRADATION = Outcome(label="capped WER points above clean", formula=extra.degradation)
 INSERTIONS = Outcome(label="insertions %", formula=_FORMULAS["insertion_rate"], factor=100)
 DELETIONS = Outcome(label="deletions %", formula=_FORMULAS["deletion_rate"], factor=100)
