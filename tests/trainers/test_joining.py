@@ -32,10 +32,14 @@ def made(speech, tmp_path_factory):
     return out, join_utterances(str(speech), out, longest_s=6)
 
 
+def _rows(folder):
+    return [json.loads(line) for line in (folder / "manifest.jsonl").read_text().splitlines()]
+
+
 def test_joined_utterances_hold_the_samples_and_words_of_their_parts(made, speech):
     out, done = made
     parts = {u.id: u for u in open_corpus(str(speech))}
-    rows = [json.loads(line) for line in (out / "manifest.jsonl").read_text().splitlines()]
+    rows = _rows(out)
     assert done.made == len(rows) == len(list(open_corpus(str(out))))
     assert done.used + done.left == len(parts)
     assert {row["split"] for row in rows} == {"train", "dev"}
@@ -68,6 +72,23 @@ def test_the_same_seed_gives_the_same_bytes_and_another_other_ones(made, speech,
         assert (tmp_path / "again" / "audio" / file.name).read_bytes() == file.read_bytes()
 
 
+def test_a_share_is_written_alone_too_and_what_is_joined_stays_as_it_was(made, speech, tmp_path):
+    out, done = made
+    with_alone = join_utterances(str(speech), tmp_path / "out", longest_s=6, alone=1)
+    joined, rows = (_rows(folder) for folder in (out, tmp_path / "out"))
+    assert rows[: len(joined)] == joined
+    lone = {row["joined"][0]: row for row in rows[len(joined) :]}
+    originals = {u.id: u for u in open_corpus(str(speech)) if u.speaker and len(read_audio(u.audio)) <= 6 * 16000}
+    assert set(lone) == set(originals) >= {part for row in joined for part in row["joined"]}
+    assert with_alone.made == len(joined) + len(lone)
+    assert with_alone.used == len(lone) >= done.used
+    for id, row in lone.items():
+        assert row["joined"] == [id]
+        assert row["text"] == originals[id].reference
+        heard = read_audio(tmp_path / "out" / row["audio_filepath"])
+        np.testing.assert_allclose(heard, np.clip(read_audio(originals[id].audio), -1, 1), atol=2**-15)
+
+
 @given(st.lists(st.text(st.characters(categories=["L"]), min_size=1), min_size=1, max_size=5))
 def test_texts_keep_their_words(texts):
     assert joined_text(texts).replace(".", "").split() == texts
@@ -80,6 +101,7 @@ def test_texts_keep_their_words(texts):
         ({"longest_s": 31}, "longest: 31 s is out of range"),
         ({"pause_s": (0.5, 0.1)}, r"pause: 0.5 to 0.1 s is out of range"),
         ({"pause_s": (0, float("inf"))}, r"pause: 0 to inf s is out of range"),
+        ({"alone": 1.5}, r"alone: 1.5 is out of range \(allowed: a share, 0 to 1\)"),
         ({"longest_s": 0.9}, "corpus: .* has no two utterances of one speaker that fit into 0.9 s"),
     ],
 )

@@ -94,7 +94,8 @@ def join(
     out_folder: Annotated[Path, typer.Argument(metavar="OUT", help="A new folder: manifest.jsonl there is the corpus of what is joined.")],
     longest: Annotated[float, typer.Option(help="Length of what is joined, at most: seconds.")] = 10.0,
     pause: Annotated[tuple[float, float], typer.Option(help="The shortest and the longest pause between two, seconds.")] = (0.1, 0.6),
-    seed: Annotated[int, typer.Option(help="Decides order and pauses.")] = 0,
+    alone: Annotated[float, typer.Option(help="Share of the utterances that are written by themselves too, 0 to 1.")] = 0.0,
+    seed: Annotated[int, typer.Option(help="Decides order, pauses and who is alone.")] = 0,
 ) -> None:
     """Join utterances of one speaker into longer ones, to train on beside the short ones. The corpus' licence holds for what is made."""
     from askd_trainers.joining import join_utterances
@@ -102,7 +103,13 @@ def join(
     with _progress() as progress:
         report = _reporter(progress)
         done = join_utterances(
-            corpus, out_folder, longest_s=longest, pause_s=pause, seed=seed, progress=lambda count, total: report("joining", count, total)
+            corpus,
+            out_folder,
+            longest_s=longest,
+            pause_s=pause,
+            alone=alone,
+            seed=seed,
+            progress=lambda count, total: report("joining", count, total),
         )
     out.print(
         f"{out_folder / 'manifest.jsonl'}: {done.made} utterances of {done.used}, {done.seconds / 60:.1f} min; {done.left} left",

@@ -21,6 +21,7 @@ from askd_bench.types import SAMPLING_RATE, Utterance
 from askd_trainers.data import Example, usable
 from askd_trainers.files import MANIFEST, write_manifest, write_whole
 from askd_trainers.windows import Window, lay, length_in_samples, pack
+from askd_trainers.windows import alone as windows_of_one
 
 _ENDS = (".", "!", "?", "…", ",", ";", ":", "-", '"', "'")
 
@@ -41,19 +42,22 @@ def join_utterances(
     *,
     longest_s: float = 10.0,
     pause_s: tuple[float, float] = (0.1, 0.6),
+    alone: float = 0.0,
     seed: int = 0,
     progress: Callable[[int, int], None] | None = None,
 ) -> Joined:
     """Write a corpus of longer utterances, each of two or more of one speaker and split, to a new folder.
 
-    Utterances without a speaker, longer than `longest_s`, without text, or that nothing fitted beside are left out: train on both corpora.
+    Utterances without a speaker, longer than `longest_s`, without text, or that nothing fitted beside are left out: train on both corpora,
+    or on what is made with some `alone`.
 
     Args:
         corpus: as `askd-bench run --corpus` takes it.
         out: a folder without a corpus: `audio/*.flac` (16 kHz, 16 bits) and, when all is there, `manifest.jsonl`.
         longest_s: of what is joined, seconds, above 0 and at most 30.
         pause_s: the shortest and the longest pause between two, seconds.
-        seed: decides order and pauses.
+        alone: share of the utterances, 0 to 1, that are written by themselves too.
+        seed: decides order, pauses and who is alone.
         progress: hears how many are written, and of how many.
 
     Raises:
@@ -66,12 +70,14 @@ def join_utterances(
         raise UserError(
             f"pause: {pause_s[0]:g} to {pause_s[1]:g} s is out of range (allowed: two lengths from 0 to {longest_s:g}, the shorter first)"
         )
+    if not 0 <= alone <= 1:
+        raise UserError(f"alone: {alone:g} is out of range (allowed: a share, 0 to 1)")
     if (out / MANIFEST).exists():
         raise UserError(f"out: {out} holds a corpus; choose another folder")
     everything = list(open_corpus(corpus))
     measured = [_measured(utterance) for utterance in everything if utterance.speaker]
     utterances, _ = usable(measured, max_duration_s=longest_s)
-    joined = _laid_out(utterances, longest_s, pause_s, seed)
+    joined = _laid_out(utterances, longest_s, pause_s, alone, seed)
     if not joined:
         raise UserError(f"corpus: {corpus!r} has no two utterances of one speaker that fit into {longest_s:g} s")
     rows, seconds = [], 0.0
@@ -89,7 +95,7 @@ def join_utterances(
     except OSError as error:
         raise UserError(f"out: {out} cannot be written: {error.strerror or error}") from error
     write_manifest(out, rows)
-    used = sum(len(window) for window, _ in joined)
+    used = len({own[piece.utterance].id for window, own in joined for piece in window})
     return Joined(len(joined), used, len(everything) - used, seconds)
 
 
@@ -100,18 +106,23 @@ def _measured(utterance: Utterance) -> Utterance:
 
 
 def _laid_out(
-    utterances: Sequence[Utterance], longest_s: float, pause_s: tuple[float, float], seed: int
+    utterances: Sequence[Utterance], longest_s: float, pause_s: tuple[float, float], alone: float, seed: int
 ) -> list[tuple[Window, list[Example]]]:
-    """Return windows of more than one utterance, with the utterances that they number."""
+    """Return windows of more than one utterance, then those of one alone, with the utterances that they number."""
     by_voice: defaultdict[tuple[str, str], list[Example]] = defaultdict(list)
     for utterance in utterances:
         by_voice[str(utterance.speaker), utterance.split].append(Example(utterance, ()))
     rng = np.random.default_rng(seed)
     pause = (round(pause_s[0] * SAMPLING_RATE), round(pause_s[1] * SAMPLING_RATE))
     joined = []
-    for _, own in sorted(by_voice.items()):
+    voices = [own for _, own in sorted(by_voice.items())]
+    for own in voices:
         lengths = [length_in_samples(example) for example in own]
         joined += [(window, own) for window in pack(lengths, round(longest_s * SAMPLING_RATE), pause=pause, rng=rng) if len(window) > 1]
+    if not joined:
+        return []
+    for own in voices:
+        joined += [(window, own) for window in windows_of_one(rng.permutation(len(own))[: round(alone * len(own))].tolist())]
     return joined
 
 
