@@ -8,9 +8,10 @@ import torch
 
 from askd_bench.audio import read_audio
 from askd_bench.corpora import open_corpus
+from askd_trainers.begun import fill_caches
 from askd_trainers.data import SpeechDataset
 from askd_trainers.encoder_states import FrozenEncoder, StateCache
-from askd_trainers.run import load_models
+from askd_trainers.run import load_models, prepare
 from askd_trainers.whisper import whisper_frontend
 
 
@@ -83,3 +84,17 @@ def test_damaged_file_is_computed_anew(parts, tmp_path):
 
 def test_dataset_asks_the_encoder_once_for_both_roles():
     assert SpeechDataset([], {"student": None}, lambda x: x).uncached() == 0
+
+
+def test_states_that_do_not_fit_are_told_of_in_one_line(make_recipe, tmp_path, monkeypatch, caplog):
+    monkeypatch.setenv("ASKD_CACHE", str(tmp_path / "cache"))
+    run = prepare(make_recipe("ce", "runtime.cache_gb=1e-5"), tmp_path / "run")  # three of 3,200 bytes
+    fill_caches({"training": run.train, "validation": None}, None)
+    left = len(run.train) - 3
+    assert run.train.uncached() == left
+    [told] = caplog.messages
+    assert told.startswith(f"runtime.cache_gb: {left} encoder states for training do not fit; they are computed each time")
+    caplog.clear()
+    whole = prepare(make_recipe("ce", "runtime.cache_gb=1"), tmp_path / "whole")
+    fill_caches({"training": whole.train}, None)
+    assert not caplog.messages

@@ -1,5 +1,6 @@
 """How a run begins: what was begun before goes on where it is the same and stays as it is where it is not; then its records."""
 
+import logging
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Protocol
@@ -11,12 +12,14 @@ from askd_trainers.files import read_json, write_json
 from askd_trainers.recipe import BaseRecipe, validated
 from askd_trainers.resumable import Progress
 
+_log = logging.getLogger(__name__)
+
 
 class CachesStates(Protocol):
     """A dataset whose encoder states can be computed beforehand."""
 
-    def fill_cache(self, progress: Callable[[int, int], None] | None = None) -> object:
-        """Compute what is missing; `progress` hears how many are done, and of how many."""
+    def fill_cache(self, progress: Callable[[int, int], None] | None = None) -> int:
+        """Compute what is missing; `progress` hears how many are done, and of how many. Return how many did not fit."""
 
 
 def refuse_other_run(recipe: BaseRecipe, output: Path, student: Path) -> None:
@@ -56,10 +59,17 @@ def write_records(recipe: BaseRecipe, output: Path, record: Mapping[str, Any]) -
 
 
 def fill_caches(datasets: Mapping[str, CachesStates | None], progress: Progress | None) -> None:
-    """Compute the encoder states that the named datasets lack; `progress` hears of "encoding <name>"."""
+    """Compute the encoder states that the named datasets lack; `progress` hears of "encoding <name>", the log of what did not fit."""
     for name, dataset in datasets.items():
-        if dataset is not None:
-            dataset.fill_cache(progress and (lambda done, total, name=name: progress(f"encoding {name}", done, total)))
+        if dataset is None:
+            continue
+        missed = dataset.fill_cache(progress and (lambda done, total, name=name: progress(f"encoding {name}", done, total)))
+        if missed:
+            _log.warning(
+                "runtime.cache_gb: %d encoder states for %s do not fit; they are computed each time, which is slow (set it higher)",
+                missed,
+                name,
+            )
 
 
 def _refuse_other(recipe: BaseRecipe, folder: Path) -> None:

@@ -97,8 +97,10 @@ class WindowDataset(Dataset[dict[str, Any]]):
         clean = samples if taught is examples else lay(window, taught)
         return {"features": self.frontend(samples), "teacher_features": self.teacher.frontend(clean)}
 
-    def fill_cache(self, progress: Callable[[int, int], None] | None = None) -> None:
-        """Compute the teacher's states that are not in its cache yet, until it is full."""
+    def fill_cache(self, progress: Callable[[int, int], None] | None = None) -> int:
+        """Compute the teacher's states that are not in its cache yet, until it is full; return how many did not fit."""
+        if self.teacher.cache is None:
+            return 0
         wanted: dict[str, tuple[Window, Sequence[Example]]] = {}
         for index in range(len(self)):
             _, window, taught = self._item(index)
@@ -106,9 +108,10 @@ class WindowDataset(Dataset[dict[str, Any]]):
         missing = [(key, *what) for key, what in wanted.items() if self.teacher.cached(key) is None]
         for done, (key, window, taught) in enumerate(missing, 1):
             if not self.teacher.store(key, lay(window, taught)):
-                break
+                return len(missing) - done + 1
             if progress is not None:
                 progress(done, len(missing))
+        return 0
 
     def _item(self, index: int) -> tuple[Sequence[Example], Window, Sequence[Example]]:
         """Return what the student hears, where it stands, and what the teacher hears."""
