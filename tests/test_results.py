@@ -144,8 +144,8 @@ def test_rows_cut_at_any_byte_are_completed(position: int, tail: bytes, tmp_path
     kept = whole[: min(position, len(whole) - 1)]
     (path / ROWS_FILE).write_bytes(kept + tail)
     mended = store_all(path)
-    true = kept + tail if whole.startswith(kept + tail) else kept  # a line's end is what was cut off
-    if true.count(b"\n") < len(BATCHES[0]):
+    whole_rows = kept + tail if whole.startswith(kept + tail) else kept  # a line's end is what was cut off
+    if whole_rows.count(b"\n") < len(BATCHES[0]):
         assert mended == whole, "nothing was kept, so this is one run, with its timings"
     else:
         assert mended == WHOLE_TIMELESS

@@ -13,6 +13,7 @@ from askd_trainers.data import SpeechDataset
 from askd_trainers.encoder_states import FrozenEncoder, StateCache
 from askd_trainers.run import load_models, prepare
 from askd_trainers.whisper import whisper_frontend
+from askd_trainers.windows import WindowDataset, alone
 
 
 @pytest.fixture
@@ -98,3 +99,14 @@ def test_states_that_do_not_fit_are_told_of_in_one_line(make_recipe, tmp_path, m
     whole = prepare(make_recipe("ce", "runtime.cache_gb=1"), tmp_path / "whole")
     fill_caches({"training": whole.train}, None)
     assert not caplog.messages
+
+
+@pytest.mark.parametrize(("cache_gb", "missed"), [(1e-5, 9), (1, 0), (0, 0)])
+def test_windows_say_how_many_states_did_not_fit(make_recipe, tmp_path, monkeypatch, cache_gb, missed):
+    monkeypatch.setenv("ASKD_CACHE", str(tmp_path / "cache"))
+    run = prepare(make_recipe("ce", "runtime.cache_gb=1"), tmp_path / "run")
+    encoder = run.train.encoders["student"]
+    encoder.cache = StateCache(tmp_path / "cache", int(cache_gb * 1e9)) if cache_gb else None
+    examples = run.train.examples
+    windows = WindowDataset(alone(range(12)), [examples], teacher_hears="same", teacher=encoder, frontend=encoder.frontend)
+    assert windows.fill_cache() == missed
