@@ -1,6 +1,7 @@
 """Confidence of chosen tokens, taken from the logits of one decoding step and thrown away with them."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import reduce
 
@@ -19,6 +20,14 @@ class TokenConfidences:
     logprobs: list[float] = field(default_factory=list)
     entropies: list[float] = field(default_factory=list)
     tempered: list[list[float]] = field(default_factory=list)
+
+    def extend(self, other: "TokenConfidences", positions: Sequence[int]) -> None:
+        """Add tokens of another record, in the order of `positions`, with their confidences where it has any."""
+        self.tokens += [other.tokens[i] for i in positions]
+        if other.logprobs:
+            self.logprobs += [other.logprobs[i] for i in positions]
+            self.entropies += [other.entropies[i] for i in positions]
+            self.tempered += [other.tempered[i] for i in positions]
 
 
 @torch.inference_mode()

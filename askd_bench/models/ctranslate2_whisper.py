@@ -26,6 +26,7 @@ from askd_bench.models.exports import (
     set_threads,
     transcribe_fitting,
 )
+from askd_bench.models.long_form import decode_sequentially
 from askd_bench.models.options import Options
 from askd_bench.models.whisper_parts import WhisperParts, whisper_parts
 from askd_bench.types import Failure, Transcription
@@ -102,6 +103,7 @@ def load(model: str, options: Options) -> "CTranslate2Whisper":
 class CTranslate2Whisper:
     """Transcribes with a `ctranslate2.models.Whisper`.
 
+    Clips longer than the window go one by one, window after window, as transformers' long-form decoding takes the other adapter's.
     Confidences of greedy decoding are taken from the logits of every step, which the runtime keeps until a batch is done: 0.2 MB a token
     at Whisper's vocabulary, at most 93 MB an utterance. With beams words carry none, as in the transformers adapter.
     """
@@ -113,25 +115,45 @@ class CTranslate2Whisper:
         self._runtime, self._model, self._parts, self._vocabulary, self._num_beams = runtime, model, parts, vocabulary, num_beams
 
     def transcribe(self, features: Sequence[Features]) -> list[Transcription | Failure]:
-        """Return one transcription for each spectrogram, a `Failure` for one longer than the window; see `Transcriber`."""
-        return transcribe_fitting(features, self._parts, _RUNTIME, self._decode)
+        """Return one transcription for each spectrogram; see `Transcriber`."""
+        return transcribe_fitting(features, self._parts, self._decode, self._decode_longer)
 
     def _decode(self, batch: NDArray[np.float32]) -> list[Transcription]:
+        return [self._transcription(record) for record in self._generate(batch, self._parts.settings.prompt)]
+
+    def _decode_longer(self, features: Features) -> Transcription:
+        settings = self._parts.settings
+        *prompt, no_timestamps = settings.prompt
+        heard = decode_sequentially(
+            features,
+            self._parts.window_frames,
+            end=settings.end,
+            first_timestamp=no_timestamps + 1,
+            decode=lambda window: self._generate(window, prompt)[0],
+        )
+        return self._transcription(heard, long_form=True)
+
+    def _generate(self, batch: NDArray[np.float32], prompt: Sequence[int]) -> list[TokenConfidences]:
+        """Return what is decoded of each window; with beams the tokens alone."""
         settings = self._parts.settings
         results = self._model.generate(
             self._runtime.StorageView.from_array(batch),
-            [list(settings.prompt)] * len(batch),
+            [list(prompt)] * len(batch),
             beam_size=self._num_beams,
             # it generates half of `max_length`, leaving the other half to a prompt of earlier text
-            max_length=2 * (settings.max_length - len(settings.prompt)),
+            max_length=2 * (settings.max_length - len(prompt)),
             suppress_tokens=list(settings.suppressed),
             suppress_blank=bool(settings.suppressed_first),
             return_logits_vocab=self._num_beams == 1,
         )
         if self._num_beams > 1:
-            return [Transcription(text=self._parts.text(result.sequences_ids[0])) for result in results]
-        records = [self._record(result.sequences_ids[0], result.logits[0]) for result in results]
-        return [self._parts.transcription(record, dtype=self.card.dtype) for record in records]
+            return [TokenConfidences(tokens=result.sequences_ids[0]) for result in results]
+        return [self._record(result.sequences_ids[0], result.logits[0]) for result in results]
+
+    def _transcription(self, record: TokenConfidences, *, long_form: bool = False) -> Transcription:
+        if self._num_beams > 1:
+            return Transcription(text=self._parts.text(record.tokens), long_form=long_form)
+        return self._parts.transcription(record, dtype=self.card.dtype, long_form=long_form)
 
     def _record(self, tokens: list[int], steps: list[Any]) -> TokenConfidences:
         """Return the confidences of chosen tokens, given the logits of each step, the end's included."""

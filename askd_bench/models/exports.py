@@ -140,29 +140,28 @@ def export_card(
 
 
 def transcribe_fitting(
-    features: Sequence[Features], parts: WhisperParts, runtime: str, decode: Callable[[NDArray[np.float32]], list[Transcription]]
+    features: Sequence[Features],
+    parts: WhisperParts,
+    decode: Callable[[NDArray[np.float32]], list[Transcription]],
+    decode_longer: Callable[[Features], Transcription | Failure],
 ) -> list[Transcription | Failure]:
-    """Decode what fits the window as one batch; what is longer fails.
-
-    Cutting a longer clip into windows would cut words, and the errors would be ours, not the model's: long-form decoding needs timestamps,
-    which these runtimes leave to their users.
+    """Decode what fits the window as one batch, what is longer one by one.
 
     Args:
         features: spectrograms, each of shape (num_mels, num_frames).
         parts: see `whisper_parts`.
-        runtime: for the reason of a failure.
         decode: given those of the window as one array, shape (batch, num_mels, window_frames), returns their transcriptions.
+        decode_longer: given a longer one, returns its transcription.
     """
-    results: list[Transcription | Failure] = [
-        Failure(f"longer than the model's window of {parts.window_s:g} s, and {runtime} decodes single windows here") for _ in features
-    ]
+    results: dict[int, Transcription | Failure] = {}
     fitting = [i for i, feature in enumerate(features) if feature.shape[1] <= parts.window_frames]
-    if fitting:
-        with _memory_errors():
-            decoded = decode(np.stack([features[i] for i in fitting]))
-        for i, transcription in zip(fitting, decoded, strict=True):
-            results[i] = transcription
-    return results
+    with _memory_errors():
+        if fitting:
+            results.update(zip(fitting, decode(np.stack([features[i] for i in fitting])), strict=True))
+        for i, feature in enumerate(features):
+            if i not in results:
+                results[i] = decode_longer(feature)
+    return [results[i] for i in range(len(features))]
 
 
 @contextmanager

@@ -100,7 +100,11 @@ class OnnxWhisper:
 
     def transcribe(self, features: Sequence[Features]) -> list[Transcription | Failure]:
         """Return one transcription for each spectrogram, a `Failure` for one longer than the window; see `Transcriber`."""
-        return transcribe_fitting(features, self._parts, _RUNTIME, self._decode)
+        return transcribe_fitting(features, self._parts, self._decode, self._refuse)
+
+    def _refuse(self, _: Features) -> Failure:
+        """Return a failure: cut into windows without timestamps, words would be cut, and the errors would be ours, not the model's."""
+        return Failure(f"longer than the model's window of {self._parts.window_s:g} s, and {_RUNTIME} decodes single windows here")
 
     def _decode(self, batch: NDArray[np.float32]) -> list[Transcription]:
         [features] = self._encoder.get_inputs()

@@ -168,10 +168,8 @@ class _Recorder(LogitsProcessor):  # type: ignore[misc]  # transformers is untyp
             while self._windows[number].tokens[start : start + len(tokens)] != tokens:
                 number += 1
             following = start + len(tokens)
-            window = self._windows[number]
-            for i, token in enumerate(tokens, start):
-                if token < end:  # neither a timestamp nor another special token
-                    append(selected, token, [window.logprobs[i], window.entropies[i], *window.tempered[i]])
+            # neither timestamps nor other special tokens
+            selected.extend(self._windows[number], [i for i, token in enumerate(tokens, start) if token < end])
         return selected
 
 

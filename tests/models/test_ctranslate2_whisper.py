@@ -17,12 +17,14 @@ from speech_files import write_manifest
 from transformers import AutoConfig
 
 from askd_bench.api import run
+from askd_bench.audio import read_audio
+from askd_bench.corpora import open_corpus
 from askd_bench.errors import UserError
 from askd_bench.models import load
 from askd_bench.models.ctranslate2_file import read_model_file, whisper_config
 from askd_bench.models.names import DEFAULT_MODEL, bundled_models
 from askd_bench.report.comparing import compare
-from askd_bench.types import Failure, Transcription
+from askd_bench.types import Transcription
 
 CHECKPOINT = bundled_models()[DEFAULT_MODEL]
 COPIED = ["tokenizer.json", "preprocessor_config.json"]
@@ -37,6 +39,7 @@ GENERATION = {
     "pad_token_id": END,
     "begin_suppress_tokens": [220, END],
     "suppress_tokens": [1, 2, 7, 8, 9],
+    "max_initial_timestamp_index": 50,
 }
 
 
@@ -154,14 +157,27 @@ def test_tokens_up_to_the_longest_length_and_the_prompt(language: str, task: str
     assert len({one.text for one in expected}) > 1
 
 
-def test_a_clip_longer_than_the_window_fails_alone(folder: Path) -> None:
-    export = load_transcriber(f"ctranslate2:{folder}")
-    short, long = export.frontend(noise(3.0)), export.frontend(noise(12.0))
-    first, second, third = export.transcribe([short, long, short])
-    assert second == Failure("longer than the model's window of 10 s, and CTranslate2 decodes single windows here")
-    for one in (third, export.transcribe([short])[0]):
-        assert_alike(first, one, 1e-3)
-    assert export.transcribe([long]) == [second]
+@pytest.mark.parametrize(("language", "task"), [("en", "transcribe"), ("de", "translate")])
+def test_longer_than_the_window_is_transformers_long_form(language: str, task: str, small: tuple[Path, Path]) -> None:
+    theirs, ours = (load_transcriber(model, language=language, task=task) for model in (small[0], f"ctranslate2:{small[1]}"))
+    short, long = ours.frontend(noise(3.0)), ours.frontend(noise(24.0, 1))
+    first, second, third = ours.transcribe([short, long, short])
+    assert (first.long_form, second.long_form, third.long_form) == (False, True, False)
+    assert_alike(first, third, 1e-3)
+    assert_alike(second, theirs.transcribe([long])[0], 2e-3)
+
+
+def test_a_read_book_in_two_windows(exports: dict[str, Path], transcriber: Any) -> None:
+    """Lines of one book, said twice, take 34 s: the second window starts where a segment ended, not at 30 s."""
+    clip = np.concatenate([read_audio(line.audio) for line in open_corpus("books")] * 2)[: 34 * 16_000]
+    export = load_transcriber(f"ctranslate2:{exports['float32']}")
+    [ours], [theirs] = (model.transcribe([model.frontend(clip)]) for model in (export, transcriber))
+    assert len(ours.text.split()) > 60
+    assert_alike(ours, theirs, 1e-3)
+    beams = load_transcriber(f"ctranslate2:{exports['int8']}", num_beams=2)
+    [searched] = beams.transcribe([beams.frontend(clip)])
+    assert (searched.long_form, searched.words) == (True, ())
+    assert len(searched.text.split()) > 60
 
 
 def test_beams_give_text_alone(folder: Path) -> None:
