@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from email.utils import formatdate
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Self
 
@@ -164,3 +165,33 @@ def read_request(headers: Any, body: bytes) -> Request:
         assert (file.samplerate, file.channels, file.format, file.subtype) == (16_000, 1, "WAV", "PCM_16")
         samples = file.read(dtype="int16")
     return Request(time.monotonic(), threading.get_ident(), form, dict(headers), audio_sha256(samples))
+
+
+def close(handler: Handler) -> None:
+    handler.close_connection = True
+    handler.connection.close()
+
+
+FAULTS: dict[str, Fault] = {
+    "500": lambda handler: handler.answer(500, {"error": {"message": "oops"}}),
+    "503": lambda handler: handler.answer(503, b"<html>busy</html>"),
+    "429": lambda handler: handler.answer(429, {"error": "slow down"}, Retry_After="0.2"),
+    "429 until a date": lambda handler: handler.answer(429, {}, Retry_After=formatdate(time.time() + 1, usegmt=True)),
+    "broken JSON": lambda handler: handler.answer(200, b'{"text": "half'),
+    "not an object": lambda handler: handler.answer(200, ["text"]),
+    "no text": lambda handler: handler.answer(200, {"text": None}),
+    "not UTF-8": lambda handler: handler.answer(200, b'{"text": "\xff"}'),
+    "closed": close,
+}
+
+
+def at_first(count: int, *faults: Fault) -> Callable[[Request, int], Fault | None]:
+    """Answer the first requests of some clips with faults, one kind a clip; `count` times."""
+    chosen: dict[str, Fault] = {}
+
+    def fault(request: Request, before: int) -> Fault | None:
+        if before == 0 and len(chosen) < len(faults):
+            chosen[request.sha256] = faults[len(chosen)]
+        return chosen.get(request.sha256) if before < count else None
+
+    return fault

@@ -1,12 +1,13 @@
-"""The bundled checkpoint, decoded once; and small Whisper checkpoints of random weights with the bundled tokenizer."""
+"""The bundled checkpoint, decoded once; small Whisper checkpoints with its tokenizer; three prompts; and a server that transcribes."""
 
 import json
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from transcription_server import TranscriptionServer
 
 from askd_bench.models.names import DEFAULT_MODEL, bundled_models
 
@@ -53,6 +54,23 @@ def transcriptions(transcriber: Any, clips: list[Any]) -> list[Any]:
 
 
 @pytest.fixture(scope="session")
+def utterances() -> list[Any]:
+    """Three bundled prompts, the shortest first."""
+    from askd_bench.corpora import open_corpus
+
+    known = {utterance.reference: utterance for utterance in open_corpus("prompts")}
+    return [known[reference] for reference in ("There are currently", "That conference is full.", "All circuits are busy now.")]
+
+
+@pytest.fixture(scope="session")
+def speech(utterances: list[Any]) -> list[Any]:
+    """The samples of `utterances`."""
+    from askd_bench.audio import read_audio
+
+    return [read_audio(utterance.audio) for utterance in utterances]
+
+
+@pytest.fixture(scope="session")
 def make_checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
     """Return a function that saves a tiny Whisper checkpoint of random weights and returns its folder."""
     import torch
@@ -92,3 +110,16 @@ def make_checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., P
         return folder
 
     return make
+
+
+@pytest.fixture
+def no_keys(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither a key nor a proxy of whoever runs the tests."""
+    for name in ("ASKD_BENCH_API_KEY", "OPENAI_API_KEY", "HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"):
+        monkeypatch.delenv(name, raising=False)
+
+
+@pytest.fixture
+def server() -> Iterator[TranscriptionServer]:
+    with TranscriptionServer() as one:
+        yield one

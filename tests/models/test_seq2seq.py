@@ -16,7 +16,6 @@ from small_tokenizers import pieces
 from speech_files import write_manifest
 
 from askd_bench.audio import read_audio
-from askd_bench.corpora import open_corpus
 from askd_bench.errors import UserError
 from askd_bench.evaluation.run import run
 from askd_bench.models import load
@@ -100,17 +99,6 @@ MADE: dict[str, tuple[str, Callable[[], Any], Callable[[], Any]]] = {
 
 def load_transcriber(model: Path, **options: Any) -> Any:
     return load.load_transcriber(str(model), **{"threads": 1, "dtype": "float32", **options})
-
-
-@pytest.fixture(scope="module")
-def utterances() -> list[Utterance]:
-    known = {utterance.reference: utterance for utterance in open_corpus("prompts")}
-    return [known[reference] for reference in ("There are currently", "That conference is full.", "All circuits are busy now.")]
-
-
-@pytest.fixture(scope="module")
-def speech(utterances: list[Utterance]) -> list[np.ndarray]:
-    return [read_audio(utterance.audio) for utterance in utterances]
 
 
 @pytest.fixture(scope="module")
