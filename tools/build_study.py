@@ -4,19 +4,19 @@ import argparse
 import json
 import sys
 from pathlib import Path
-from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
 from askd_bench.metrics.bootstrap import RESAMPLES  # noqa: E402
+from askd_bench.report.leaderboard.speeds import SPEED_FOLDER, Bench, speed_records  # noqa: E402
 from askd_bench.report.page.drawing import svg  # noqa: E402
 from askd_bench.report.study.answers import verdict  # noqa: E402
 from askd_bench.report.study.beside import findings_beside  # noqa: E402
 from askd_bench.report.study.charts import charts  # noqa: E402
 from askd_bench.report.study.measured import Measurements  # noqa: E402
 from askd_bench.report.study.page import findings  # noqa: E402
-from askd_bench.report.study.plan import load_study_plan  # noqa: E402
+from askd_bench.report.study.plan import StudyPlan, load_study_plan  # noqa: E402
 from askd_bench.report.study.tables import markdown, verdict_table  # noqa: E402
 
 RESULTS = ROOT / "reference_results"
@@ -24,6 +24,7 @@ PAGE = ROOT / "docs" / "STUDY.md"
 FIGURES = ROOT / "docs" / "figures"
 START, END = "<!-- findings: python tools/build_study.py -->", "<!-- end of findings -->"
 FAST_START, FAST_END = "<!-- fast students: python tools/build_study.py -->", "<!-- end of fast students -->"
+ENCODERS = ["whisper-base-fast", "whisper-base-e5d3"]
 README = ROOT / "README.md"
 README_START, README_END = "<!-- verdict: python tools/build_study.py -->", "<!-- end of verdict -->"
 
@@ -32,7 +33,7 @@ def training_table(models: list[str]) -> str:
     """Return what the students' training logs say: validation after half and all of the steps, and the time it took."""
     rows = []
     for model in models:
-        log = RESULTS / "training" / model / "log.json"
+        log = RESULTS / "training" / model.removesuffix("-int8") / "log.json"
         if not log.is_file():
             continue
         content = json.loads(log.read_text())
@@ -43,46 +44,41 @@ def training_table(models: list[str]) -> str:
     return markdown(["student", "steps", "dev WER %, half way and at the end", "training, s"], rows)
 
 
-def alignment_table(model: str) -> str:
-    """Return how much of the teacher's states an encoder did not explain, as its alignment went on."""
-    content = json.loads((RESULTS / "training" / model / "log.json").read_text())
+def alignment_table(encoders: list[str]) -> str:
+    """Return how much of the teacher's states each encoder did not explain, as its alignment went on."""
     rows = [
-        [str(entry["step"]), *(f"{100 * entry[f'eval_unexplained_{way}']:.1f}" for way in ("clean", "perturbed"))]
-        for entry in content["history"]
+        [encoder, str(entry["step"]), *(f"{100 * entry[f'eval_unexplained_{way}']:.1f}" for way in ("clean", "perturbed"))]
+        for encoder in encoders
+        for entry in json.loads((RESULTS / "training" / encoder / "log.json").read_text())["history"]
         if "eval_unexplained_clean" in entry
     ]
-    return markdown(["encoder aligned, steps", "unexplained on clean dev speech, % of variance", "on perturbed"], rows)
+    return markdown(["encoder aligned", "steps", "unexplained on clean dev speech, % of variance", "on perturbed"], rows)
 
 
-def speed_table(teacher: str, students: list[str]) -> str:
-    """Return what `askd-bench bench --json` measured of the teacher and of those students it was run for, by batch size."""
-    files = {model: RESULTS / "speed" / f"{model}.json" for model in (teacher, *sorted(students))}
-    measured = {model: json.loads(file.read_text()) for model, file in files.items() if file.is_file()}
-    base = measured[teacher]
-    for model, bench in measured.items():
-        if _circumstances(bench) != _circumstances(base):
-            sys.exit(f"speed: {model} and {teacher} were not measured alike; run askd-bench bench --json for both in one way")
+def speed_table(plan: StudyPlan) -> str:
+    """Return what `askd-bench bench --json` measured of the plan's teacher and of those models of its arms that it was run for."""
+    compared = [model for models in plan.arms.values() for model in models]
+    files = {model: RESULTS / SPEED_FOLDER / f"{model}.json" for model in (plan.teacher, *sorted(compared))}
+    speeds = {model: Bench.model_validate_json(file.read_bytes()) for model, file in files.items() if file.is_file()}
+    records = speed_records(speeds, dict.fromkeys(compared, plan.teacher))
+    for record in records:
+        if record["times_teacher"] is None and record["model"] != plan.teacher:
+            sys.exit(f"speed: {record['model']} and {plan.teacher} were not measured alike (askd-bench bench --json)")
     rows = [
         [
-            model,
-            str(speed["batch_size"]),
-            f"{speed['p50_s']:.3f}",
-            f"{speed['p95_s']:.3f}",
-            f"{speed['rtfx']:.1f}",
-            f"{speed['rtfx'] / theirs['rtfx']:.2f}",
+            record["model"],
+            record["dtype"],
+            str(record["batch_size"]),
+            f"{record['p50_s']:.3f}",
+            f"{record['p95_s']:.3f}",
+            f"{record['rtfx']:.1f}",
+            f"{record['times_teacher'] or 1:.2f}",
         ]
-        for model, bench in measured.items()
-        for speed, theirs in zip(bench["speeds"], base["speeds"], strict=True)
+        for record in records
     ]
-    card = base["card"]
-    table = markdown(["model", "batch", "p50 of a batch, s", "p95, s", "RTFx", "times the teacher's"], rows)
-    where = f"{card['dtype']}, {card['device']}, {card['threads']} threads"
-    return f"{where}; {base['clips']} clips, {base['audio_s']:.0f} s of speech:\n\n{table}"
-
-
-def _circumstances(bench: dict[str, Any]) -> dict[str, Any]:
-    kept = {key: bench["card"][key] for key in ("dtype", "device", "threads")} | {key: bench[key] for key in ("clips", "audio_s")}
-    return kept | {"batch_sizes": [speed["batch_size"] for speed in bench["speeds"]]}
+    base = speeds[plan.teacher]
+    table = markdown(["model", "type", "batch", "p50 of a batch, s", "p95, s", "RTFx", "times the teacher's"], rows)
+    return f"{base.card.device}, {base.card.threads} threads; {base.clips} clips, {base.audio_s:.0f} s of speech:\n\n{table}"
 
 
 def fast_text() -> str:
@@ -90,8 +86,8 @@ def fast_text() -> str:
     plan = load_study_plan(RESULTS / "study-fast.toml")
     students = [model for models in plan.arms.values() for model in models]
     measurements = Measurements(plan, RESULTS, resamples=RESAMPLES)
-    trained = f"{alignment_table('whisper-base-fast')}\n\n{training_table(students)}"
-    return f"{speed_table(plan.teacher, students)}\n\n{findings_beside(measurements)}\n\n{trained}"
+    trained = f"{alignment_table(ENCODERS)}\n\n{training_table(students)}"
+    return f"{speed_table(plan)}\n\n{findings_beside(measurements)}\n\n{trained}"
 
 
 def between(page: str, start: str, end: str, text: str) -> str:
@@ -109,7 +105,7 @@ def main() -> None:
     measurements = Measurements(plan, RESULTS, resamples=RESAMPLES)
     drawn = {f"figures/{chart.name}.svg": chart for chart in charts(measurements)}
     students = [model for models in plan.arms.values() for model in models]
-    after = f"### Speed\n\n{speed_table(plan.teacher, students)}\n\n### Training\n\n{training_table(students)}"
+    after = f"### Speed\n\n{speed_table(plan)}\n\n### Training\n\n{training_table(students)}"
     text = f"{findings(measurements, drawn)}\n\n{after}"
     summary = f"{verdict(measurements)}\n\n{verdict_table(measurements)}"
     page = between(PAGE.read_text("utf-8"), START, END, text)

@@ -228,7 +228,7 @@ def bench_of(root: Path, model: str, *rtfx: float, **changes: Any) -> None:
 def test_speed_is_shown_as_it_was_measured_and_beside_the_teachers(root: Path, tmp_path: Path) -> None:
     folder = shutil.copytree(root, tmp_path / "results")
     bench_of(folder, ANCHOR, 8.0, 12.0)
-    bench_of(folder, "kd", 20.0, 24.0)
+    bench_of(folder, "kd", 20.0, 24.0, dtype="int8_float32")
     bench_of(folder, "partial", 20.0, 24.0, threads=1)
     shown = {section.title: section for section in sections(leaderboard_of(folder))}
     overall, speed = shown["Overall"].table, shown["Speed"].table

@@ -126,7 +126,8 @@ def _speed(leaderboard: Leaderboard) -> list[Section]:
     teachers = {name: about.teacher for name, about in leaderboard.models.items()}
     note = (
         "From features to text, one model at a time (askd-bench bench): p50 and p95 of a batch, seconds; RTFx, seconds of audio a second. "
-        "Ratios are of models measured on the same clips, type, device and threads; another machine gives other figures, and is not noted."
+        "Ratios are of models measured on the same clips, device and threads, each in its type; another machine gives other figures, and "
+        "is not noted."
     )
     records = speed_records(leaderboard.speeds, teachers)
     return [Section(title="Speed", notes=(note,), table=_table(SPEED, records))] if records else []
