@@ -153,7 +153,7 @@ def test_resampled_speech_agrees_with_scipy() -> None:
     assert level_db(difference, oracle) < -60
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(count=st.integers(20, 200_000), rate=st.sampled_from([8000, 11_025, 16_000, 22_050, 44_100, 48_000]))
 def test_duration_is_kept_to_the_sample(count: int, rate: int) -> None:
     decoded = read_audio(encode(np.zeros(count), rate, subtype="PCM_16"))

@@ -107,7 +107,7 @@ def test_none_keeps_everything_but_white_space() -> None:
 
 
 @pytest.mark.parametrize("name", NORMALISERS)
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(text=st.text(max_size=60))
 def test_output_is_tidy(name: str, text: str) -> None:
     out = normaliser(name)(text)

@@ -306,7 +306,7 @@ def test_bit_exact_in_another_process_with_other_threads_and_other_globals(monke
     assert hashes() == other  # and again, with warm caches
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     arrays(np.float32, st.integers(1, 3000), elements=st.floats(-1, 1, width=32)),
     st.sampled_from([*GENERATED, "music"]),

@@ -227,7 +227,7 @@ LONGEST_TAIL = {Echo: 2000, Chorus: 1632}
 
 
 @pytest.mark.parametrize("perturbation", EVERY_KIND, ids=repr)
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=8)
 @given(samples=arrays(np.float32, st.integers(1, 3000), elements=st.floats(-1, 1, width=32)))
 def test_any_clip_stays_finite_repeats_and_has_the_documented_length(perturbation, samples):
     first, again = apply(perturbation, samples), apply(perturbation, samples)

@@ -90,7 +90,7 @@ def test_silence_gives_silence_and_noise_alone_where_there_is_noise() -> None:
     assert noisy.realised["snr_db"] is None
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     samples=arrays(np.float32, st.integers(1, 3000), elements=st.floats(-1, 1, width=32)), seed=st.integers(0, 2**32), noisy=st.booleans()
 )

@@ -57,7 +57,7 @@ def test_padding_with_silence_changes_what_the_clip_level_is_not_what_the_speech
     assert rms_dbfs(padded) < rms_dbfs(clip) - 3
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(gain_db=st.floats(-40, 12))
 def test_moves_exactly_with_the_gain(gain_db):
     clip = np.concatenate([noise(0.5), np.zeros(8_000), noise(0.3, -32.0)])
@@ -65,7 +65,7 @@ def test_moves_exactly_with_the_gain(gain_db):
     assert moved == pytest.approx(gain_db, abs=1e-6)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(arrays(np.float32, st.integers(1, 4000), elements=st.floats(-1, 1, width=32)))
 def test_is_defined_for_any_clip(samples):
     level = speech_level(samples)

@@ -65,7 +65,7 @@ def test_a_call_that_begins_with_a_loss_begins_silent() -> None:
     assert heard.tolist() == [0, 0, 0, 0, 9, 9, 9, 9]
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     samples=arrays(np.float32, st.integers(1, 3000), elements=st.floats(-1, 1, width=32)),
     loss_percent=st.floats(0, 50),

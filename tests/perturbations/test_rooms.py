@@ -81,7 +81,7 @@ def test_simulation_is_bit_identical_over_repeats() -> None:
     assert all(np.array_equal(a.response, b.response) for a, b in zip(one, two, strict=True))
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(rt60_s=st.floats(0.15, 1.0), distance_m=st.floats(0.5, 6), index=st.integers(0, 999))
 def test_every_allowed_pool_has_rooms(rt60_s: float, distance_m: float, index: int) -> None:
     room = draw_room(index, rt60_s=rt60_s, distance_m=distance_m)

@@ -137,7 +137,7 @@ def test_a_call_of_which_nothing_arrives_is_silence(name: CodecName) -> None:
     assert not heard.any()
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     samples=arrays(np.float32, st.integers(1, 2000), elements=st.floats(-1, 1, width=32)),
     codec=st.sampled_from(NAMES),

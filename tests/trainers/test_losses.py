@@ -81,7 +81,7 @@ def test_label_smoothing_is_torchs(logits, epsilon):
 
 
 @given(st.integers(2, 60), st.floats(0, 30))
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 def test_entropy_lies_between_zero_and_ln_vocabulary(vocabulary, scale):
     value = entropy(scale * torch.randn(3, vocabulary, generator=torch.Generator().manual_seed(vocabulary)))
     assert value.min() >= -1e-5
@@ -91,7 +91,7 @@ def test_entropy_lies_between_zero_and_ln_vocabulary(vocabulary, scale):
 
 
 @given(st.permutations(range(POSITIONS)))
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10)
 def test_positions_do_not_know_of_each_other(order):
     generator = torch.Generator().manual_seed(3)
     teacher, student = (torch.randn(POSITIONS, 40, generator=generator) for _ in range(2))
