@@ -4,11 +4,9 @@ Rows are the result; the summary is a function of them. Rows are appended batch 
 last whole batch, so that an interruption changes nothing but timings.
 """
 
-import gzip
 import json
 import os
 import shutil
-import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
@@ -16,6 +14,7 @@ from typing import IO, Any
 
 from filelock import FileLock, Timeout
 
+from askd_bench.compression import DAMAGED, find_stored, is_compressed, open_stored, packed, unpacked
 from askd_bench.errors import UserError
 from askd_bench.metrics.summary import summarise
 from askd_bench.text import DEFAULT_NORMALISER
@@ -97,18 +96,16 @@ class Result:
 
     def rows_file(self) -> Path | None:
         """Return the file of rows, compressed or not; None where there is none."""
-        candidates = (self.path / ROWS_FILE, self.path / f"{ROWS_FILE}.gz")
-        return next((file for file in candidates if file.is_file()), None)
+        return find_stored(self.path / ROWS_FILE)
 
     def summary_file(self) -> Path | None:
         """Return the file of the stored summary, compressed or not; None where the run has not ended.
 
         A compressed summary is that of compressed rows: beside others it is left from an earlier run.
         """
-        rows = self.rows_file()
-        plain, compressed = self.path / SUMMARY_FILE, self.path / f"{SUMMARY_FILE}.gz"
-        candidates = (plain, compressed) if rows is not None and rows.suffix == ".gz" else (plain,)
-        return next((file for file in candidates if file.is_file()), None)
+        rows, summary = self.rows_file(), find_stored(self.path / SUMMARY_FILE)
+        stale = summary is not None and is_compressed(summary) and (rows is None or not is_compressed(rows))
+        return None if stale else summary
 
     def signature(self) -> dict[str, Any]:
         """Return the parsed signature."""
@@ -136,7 +133,7 @@ class Result:
         """Yield the rows as they are stored, streaming."""
         file = self.rows_file()
         if file is not None:
-            with gzip.open(file) if file.suffix == ".gz" else file.open("rb") as lines:
+            with open_stored(file) as lines:
                 yield from lines
 
     def rows(self) -> Iterator[Row]:
@@ -315,11 +312,11 @@ def discard(path: Path) -> None:
 
 
 def write_json(path: Path, content: Mapping[str, Any]) -> None:
-    """Write JSON whole or not at all, compressed where the name ends in .gz: the same bytes each time."""
+    """Write JSON whole or not at all, compressed where the name says so: the same bytes each time."""
     text = json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
     content_bytes = text.encode("utf-8", _ESCAPED)
     temporary = path.with_name(f"{path.name}.tmp")
-    temporary.write_bytes(gzip.compress(content_bytes, 9, mtime=0) if path.suffix == ".gz" else content_bytes)
+    temporary.write_bytes(packed(content_bytes, path))
     os.replace(temporary, path)
 
 
@@ -330,15 +327,15 @@ def signature_of(card: Any) -> dict[str, Any]:
 
 
 def read_json(path: Path) -> dict[str, Any]:
-    """Read a JSON object, of a compressed file where the name ends in .gz.
+    """Read a JSON object, of a compressed file where the name says so.
 
     Raises:
         UserError: the file holds something else.
     """
+    stored = path.read_bytes()
     try:
-        stored = path.read_bytes()
-        content = json.loads(gzip.decompress(stored) if path.suffix == ".gz" else stored)
-    except (ValueError, EOFError, gzip.BadGzipFile, zlib.error) as error:
+        content = json.loads(unpacked(stored, path))
+    except DAMAGED as error:
         raise UserError(f"{path}: not valid JSON: {error}") from None
     if not isinstance(content, dict):
         raise UserError(f"{path}: not a JSON object")

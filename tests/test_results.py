@@ -1,6 +1,5 @@
 """Rows, signatures and result directories: what is written is read back, and a cut is mended at any byte."""
 
-import gzip
 import json
 from dataclasses import replace
 from pathlib import Path
@@ -9,6 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from askd_bench.compression import SUFFIXES, packed, unpacked
 from askd_bench.errors import UserError
 from askd_bench.results import (
     ROWS_FILE,
@@ -135,7 +135,7 @@ def store_all(path: Path) -> bytes:
 WHOLE_TIMELESS = "".join(row_to_json(replace(row, decode_s=None)) + "\n" for batch in BATCHES for row in batch).encode()
 
 
-@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(position=st.integers(0, 2_500), tail=st.sampled_from([b"", b"\0", b"\xff", b"\n", b"{}\n"]))
 def test_rows_cut_at_any_byte_are_completed(position: int, tail: bytes, tmp_path_factory: pytest.TempPathFactory) -> None:
     path = tmp_path_factory.getbasetemp() / "cut"
@@ -218,11 +218,13 @@ def test_discard_removes_results_only(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["mine"]
 
 
-def test_compressed_rows_are_read_as_well(tmp_path: Path) -> None:
+@pytest.mark.parametrize("suffix", SUFFIXES)
+def test_compressed_rows_are_read_as_well(suffix: str, tmp_path: Path) -> None:
     whole = store_all(tmp_path / "r")
     plain = list(Result.open(tmp_path / "r").rows())
     (tmp_path / "r" / ROWS_FILE).unlink()
-    (tmp_path / "r" / f"{ROWS_FILE}.gz").write_bytes(gzip.compress(whole))
+    compressed = tmp_path / "r" / f"{ROWS_FILE}{suffix}"
+    compressed.write_bytes(packed(whole, compressed))
     assert list(Result.open(tmp_path / "r").rows()) == plain
 
 
@@ -237,23 +239,25 @@ def test_the_summary_is_a_function_of_the_rows(tmp_path: Path) -> None:
     assert json.loads(stored) == json.loads(json.dumps(first)) == result.summary()
 
 
-def test_a_compressed_summary_is_read_and_stays_compressed_in_the_same_bytes(tmp_path: Path) -> None:
+@pytest.mark.parametrize("suffix", SUFFIXES)
+def test_a_compressed_summary_is_read_and_stays_compressed_in_the_same_bytes(suffix: str, tmp_path: Path) -> None:
     whole = store_all(tmp_path / "r")
     (tmp_path / "r" / ROWS_FILE).unlink()
-    (tmp_path / "r" / f"{ROWS_FILE}.gz").write_bytes(gzip.compress(whole))
+    rows = tmp_path / "r" / f"{ROWS_FILE}{suffix}"
+    rows.write_bytes(packed(whole, rows))
     result = Result.open(tmp_path / "r")
     summary = result.write_summary(peak_memory_bytes=5)
-    plain, compressed = tmp_path / "r" / SUMMARY_FILE, tmp_path / "r" / f"{SUMMARY_FILE}.gz"
+    plain, compressed = tmp_path / "r" / SUMMARY_FILE, tmp_path / "r" / f"{SUMMARY_FILE}{suffix}"
     write_json(compressed, read_json(plain))
     first = compressed.read_bytes()
-    assert gzip.decompress(first) == plain.read_bytes()
+    assert unpacked(first, compressed) == plain.read_bytes()
     plain.unlink()
     assert result.stored_summary() == json.loads(json.dumps(summary))
     result.write_summary()
     assert compressed.read_bytes() == first
     assert not plain.exists()
     compressed.write_bytes(first[:-20])
-    with pytest.raises(UserError, match=r"summary\.json\.gz: not valid JSON"):
+    with pytest.raises(UserError, match=rf"summary\.json\{suffix}: not valid JSON"):
         result.summary()
     (tmp_path / "r" / ROWS_FILE).write_bytes(whole[: len(whole) // 2])
     assert result.summary() is None, "the rows of a run under way have no summary yet, whatever an earlier run left"

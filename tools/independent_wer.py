@@ -5,7 +5,7 @@ decoded by PyAV and resampled by scipy, scored by meeteval. Both: the bundled ch
 normaliser.
 """
 
-import gzip
+import bz2
 import json
 import sys
 from math import gcd
@@ -49,8 +49,8 @@ def main() -> None:
             second.append(normalise(processor.batch_decode(model.generate(features, num_beams=1), skip_special_tokens=True)[0]))
         a = 100 * jiwer.wer(references, first)
         counts = sum(meeteval.wer.wer.siso.siso_word_error_rate(r, h) for r, h in zip(references, second, strict=True))
-        summary = ROOT / "reference_results" / "whisper-tiny.en" / "clean-v1" / corpus / "summary.json.gz"
-        ours = 100 * json.loads(gzip.decompress(summary.read_bytes()))["conditions"]["clean"]["metrics"]["wer"]["value"]
+        summary = ROOT / "reference_results" / "whisper-tiny.en" / "clean-v1" / corpus / "summary.json.bz2"
+        ours = 100 * json.loads(bz2.decompress(summary.read_bytes()))["conditions"]["clean"]["metrics"]["wer"]["value"]
         b = 100 * counts.error_rate
         print(f"{corpus}, {len(rows)} clips: pipeline + jiwer {a:.2f} %, generate + meeteval {b:.2f} %, packaged {ours:.2f} %")
 

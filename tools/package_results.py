@@ -6,7 +6,7 @@ python tools/package_results.py RESULTS [--untimed]    every <model>/<suite>-v<v
 """
 
 import argparse
-import gzip
+import bz2
 import shutil
 import sys
 from dataclasses import replace
@@ -27,12 +27,12 @@ def package(source: Result, target: Path, *, untimed: bool) -> None:
     discard(target)
     target.mkdir(parents=True)
     shutil.copy(source.path / SIGNATURE_FILE, target)
-    with (target / f"{ROWS_FILE}.gz").open("wb") as file, gzip.GzipFile("", "wb", 9, file, mtime=0) as rows:
+    with bz2.open(target / f"{ROWS_FILE}.bz2", "wb") as rows:
         for row in source.rows():
             rows.write((row_to_json(replace(row, decode_s=None) if untimed else row) + "\n").encode())
     peak = None if untimed else source.stored_summary()["peak_memory_bytes"]
     summary = Result.open(target).summarise(normalizer=normalizer) | {"peak_memory_bytes": peak}
-    write_json(target / f"{SUMMARY_FILE}.gz", summary)
+    write_json(target / f"{SUMMARY_FILE}.bz2", summary)
 
 
 def main() -> None:

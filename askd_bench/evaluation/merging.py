@@ -1,10 +1,8 @@
 """`merge`: the shards of runs into the result directories that whole runs would have left."""
 
-import gzip
 import hashlib
 import os
 import shutil
-import zlib
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
@@ -12,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from askd_bench.compression import DAMAGED
 from askd_bench.errors import UserError
 from askd_bench.evaluation.shards import DONE_FILE
 from askd_bench.results import ROWS_FILE, SIGNATURE_FILE, Result, differences, discard, read_json, write_json
@@ -133,7 +132,7 @@ def _join(parts: Sequence[_Found], path: Path, normalizer: str) -> None:
     with (path / ROWS_FILE).open("wb") as rows:
         for part in parts:
             digest = hashlib.sha256()
-            with suppress(EOFError, gzip.BadGzipFile, zlib.error):  # cut or damaged where it was compressed: told below
+            with suppress(*DAMAGED):  # cut or damaged where it was compressed: told below
                 for line in Result(part.path).lines():
                     digest.update(line)
                     rows.write(line)

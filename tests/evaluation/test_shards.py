@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from stub_transcriber import HashingTranscriber
 from test_repeatable_runs import BATCH, CONDITIONS, run_stub, timeless, without_speed
 
+from askd_bench.compression import SUFFIXES, packed
 from askd_bench.corpora import Corpus, open_corpus
 from askd_bench.errors import UserError
 from askd_bench.evaluation.merging import merge
@@ -230,9 +231,10 @@ def spoil(what: str, shards: Path, small_corpus: Path) -> str:
     if what == "cut":
         rows = second / ROWS_FILE
         rows.write_bytes(b"".join(rows.read_bytes().splitlines(keepends=True)[:-1]))
-    elif what == "cut where compressed":
+    elif what.startswith("cut where compressed"):
         rows = second / ROWS_FILE
-        (second / f"{ROWS_FILE}.gz").write_bytes(gzip.compress(rows.read_bytes())[:-200])
+        compressed = second / f"{ROWS_FILE}{what.removeprefix('cut where compressed')}"
+        compressed.write_bytes(packed(rows.read_bytes(), compressed)[:-200])
         rows.unlink()
     elif what == "without rows":
         (second / ROWS_FILE).unlink()
@@ -242,7 +244,7 @@ def spoil(what: str, shards: Path, small_corpus: Path) -> str:
 HARMS = ["missing", "missing and unfinished", "twice", "of another number", "of another run", "of other conditions"]
 
 
-@pytest.mark.parametrize("what", [*HARMS, "cut", "cut where compressed", "without rows"])
+@pytest.mark.parametrize("what", [*HARMS, "cut", *(f"cut where compressed{suffix}" for suffix in SUFFIXES), "without rows"])
 def test_what_is_not_all_shards_of_one_run_is_refused(what: str, shards: Path, small_corpus: Path, loaded_stub: None) -> None:
     said = spoil(what, shards, small_corpus)
     before = everything(shards)

@@ -1,0 +1,53 @@
+"""What is stored compressed reads back, to the byte, and other tools read it; damage is told."""
+
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from askd_bench.compression import DAMAGED, SUFFIXES, find_stored, is_compressed, open_stored, packed, unpacked
+
+CONTENT = Path(__file__).read_bytes() * 50
+TOOLS = {".gz": "gzip", ".bz2": "bzip2"}
+
+
+@pytest.mark.parametrize("suffix", ["", *SUFFIXES])
+def test_what_is_packed_reads_back(suffix: str, tmp_path: Path) -> None:
+    path = tmp_path / f"rows.jsonl{suffix}"
+    path.write_bytes(packed(CONTENT, path))
+    assert is_compressed(path) == bool(suffix) == (path.stat().st_size < len(CONTENT) / 4)
+    assert unpacked(path.read_bytes(), path) == CONTENT
+    with open_stored(path) as file:
+        assert list(file) == CONTENT.splitlines(keepends=True)
+    assert find_stored(tmp_path / "rows.jsonl") == path
+    assert find_stored(tmp_path / "summary.json") is None
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES)
+def test_the_system_s_own_tools_read_it_and_write_what_is_read(suffix: str, tmp_path: Path) -> None:
+    path = tmp_path / f"rows.jsonl{suffix}"
+    path.write_bytes(packed(CONTENT, path))
+    subprocess.run([TOOLS[suffix], "-d", path], check=True)
+    plain = tmp_path / "rows.jsonl"
+    assert plain.read_bytes() == CONTENT
+    subprocess.run([TOOLS[suffix], "-9", plain], check=True)
+    assert unpacked(path.read_bytes(), path) == CONTENT
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES)
+@pytest.mark.parametrize("harm", ["cut", "changed"])
+def test_damage_is_told(suffix: str, harm: str, tmp_path: Path) -> None:
+    path = tmp_path / f"rows.jsonl{suffix}"
+    whole = packed(CONTENT, path)
+    middle = len(whole) // 2
+    path.write_bytes(whole[:middle] if harm == "cut" else whole[:middle] + bytes([whole[middle] ^ 255]) + whole[middle + 1 :])
+    with pytest.raises(DAMAGED):
+        unpacked(path.read_bytes(), path)
+    with pytest.raises(DAMAGED), open_stored(path) as file:
+        file.read()
+
+
+def test_a_plain_file_comes_before_a_compressed_one(tmp_path: Path) -> None:
+    for name in ("rows.jsonl.bz2", "rows.jsonl.gz", "rows.jsonl"):
+        (tmp_path / name).touch()
+        assert find_stored(tmp_path / "rows.jsonl") == tmp_path / name
