@@ -22,11 +22,8 @@ from askd_bench.report.study.tables import markdown, verdict_table  # noqa: E402
 RESULTS = ROOT / "reference_results"
 PAGE = ROOT / "docs" / "STUDY.md"
 FIGURES = ROOT / "docs" / "figures"
-START, END = "<!-- findings: python tools/build_study.py -->", "<!-- end of findings -->"
-FAST_START, FAST_END = "<!-- fast students: python tools/build_study.py -->", "<!-- end of fast students -->"
 ENCODERS = ["whisper-base-fast", "whisper-base-e5d3"]
 README = ROOT / "README.md"
-README_START, README_END = "<!-- verdict: python tools/build_study.py -->", "<!-- end of verdict -->"
 
 
 def training_table(models: list[str]) -> str:
@@ -85,13 +82,17 @@ def fast_text() -> str:
     """Return what is found of the fast students."""
     plan = load_study_plan(RESULTS / "study-fast.toml")
     students = [model for models in plan.arms.values() for model in models]
-    measurements = Measurements(plan, RESULTS, resamples=RESAMPLES)
-    trained = f"{alignment_table(ENCODERS)}\n\n{training_table(students)}"
-    return f"{speed_table(plan)}\n\n{findings_beside(measurements)}\n\n{trained}"
+    return f"{speed_table(plan)}\n\n{beside_text('fast')}\n\n{alignment_table(ENCODERS)}\n\n{training_table(students)}"
 
 
-def between(page: str, start: str, end: str, text: str) -> str:
-    """Return a page with what stands between two marks replaced."""
+def beside_text(name: str) -> str:
+    """Return what is found by the plan study-<name>.toml, which carries no verdict."""
+    return findings_beside(Measurements(load_study_plan(RESULTS / f"study-{name}.toml"), RESULTS, resamples=RESAMPLES))
+
+
+def between(page: str, chapter: str, text: str) -> str:
+    """Return a page with what stands between a chapter's two marks replaced."""
+    start, end = f"<!-- {chapter}: python tools/build_study.py -->", f"<!-- end of {chapter} -->"
     before, rest = page.split(start)
     return f"{before}{start}\n\n{text}\n\n{end}{rest.split(end)[1]}"
 
@@ -108,9 +109,12 @@ def main() -> None:
     after = f"### Speed\n\n{speed_table(plan)}\n\n### Training\n\n{training_table(students)}"
     text = f"{findings(measurements, drawn)}\n\n{after}"
     summary = f"{verdict(measurements)}\n\n{verdict_table(measurements)}"
-    page = between(PAGE.read_text("utf-8"), START, END, text)
-    readme = between(README.read_text("utf-8"), README_START, README_END, summary)
-    files = {PAGE: between(page, FAST_START, FAST_END, fast_text()).encode(), README: readme.encode()}
+    chapters = {"findings": text, "further suites": beside_text("further"), "exports": beside_text("exports"), "fast students": fast_text()}
+    page = PAGE.read_text("utf-8")
+    for chapter, found in chapters.items():
+        page = between(page, chapter, found)
+    readme = between(README.read_text("utf-8"), "verdict", summary)
+    files = {PAGE: page.encode(), README: readme.encode()}
     files |= {FIGURES.parent / path: svg(chart) for path, chart in drawn.items()}
     if check:
         stale = [path.name for path, content in files.items() if not path.is_file() or path.read_bytes() != content]

@@ -3,7 +3,6 @@
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -109,7 +108,7 @@ def align_systems(
         _check_comparable(tables[0], table, names[0], name)
     keys = sorted(tables[0])
     vocabulary: dict[str, int] = {}
-    normalise: Normaliser = lru_cache(maxsize=65_536)(normaliser(normalizer))
+    normalise: Normaliser = normaliser(normalizer)
     references = [[vocabulary.setdefault(word, len(vocabulary)) for word in normalise(tables[0][key].reference).split()] for key in keys]
     aligned = tuple(_lay([table[key] for key in keys], references, vocabulary, normalise, aggregation) for table in tables)
     rows = [tables[0][key] for key in keys]

@@ -6,7 +6,6 @@ import re
 import zlib
 from array import array
 from collections.abc import Iterable, Sequence
-from functools import lru_cache
 
 import numpy as np
 
@@ -97,7 +96,7 @@ class _Scorer:
     def __init__(self, normalizer: str, aggregation: str) -> None:
         self.normalizer = normalizer
         self.aggregation = aggregation
-        self.normalise: Normaliser = lru_cache(maxsize=65_536)(normaliser(normalizer))
+        self.normalise: Normaliser = normaliser(normalizer)
         self.names: dict[str, list[str]] = {name: [] for name in ("condition", "utterance", "speaker", "group")}
         self.numbers = array("d")
         self.count = 0

@@ -5,7 +5,7 @@ Rows keep raw text; a normaliser is applied when they are scored. A version chan
 
 import re
 from collections.abc import Callable
-from functools import cache
+from functools import cache, lru_cache
 
 from askd_bench.errors import unknown_name
 
@@ -47,12 +47,16 @@ def normaliser(name: str) -> Normaliser:
     """
     if name not in NORMALISERS:
         raise unknown_name("normalizer", name, NORMALISERS)
-    return _build(name)
+    return _remembering(name)
 
 
 @cache
+def _remembering(name: str) -> Normaliser:
+    """One for the process, which knows the latest texts again: references and words recur in every condition and every model."""
+    return lru_cache(maxsize=65_536)(_build(name))
+
+
 def _build(name: str) -> Normaliser:
-    """Construct once, on first use: the spelling table behind the English one is a file read."""
     if name == "whisper-english":
         from askd_bench.text.whisper import openai_english
 

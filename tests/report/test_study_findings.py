@@ -301,3 +301,14 @@ def test_tables_without_a_verdict_compare_the_pairs_of_the_plan_and_the_teacher(
     assert delta is not None
     assert f"| single − teacher | {100 * delta.value:+.1f} [" in text
     assert "shown" not in text
+    assert "| good − bad | WER" not in text, "the plan compares nothing domain by domain"
+
+
+def test_tables_without_a_verdict_compare_domain_by_domain_what_the_plan_says(root: Path, tmp_path: Path) -> None:
+    (tmp_path / "plan.toml").write_text(PLAN.replace("fitting =", 'by_domain = [["good", "bad"]]\nfitting ='))
+    measured = Measurements(load_study_plan(tmp_path / "plan.toml"), root, resamples=100)
+    _, table = findings_beside(measured).split("| good − bad | WER % |")
+    for line, domain in zip(table.split("\n")[2:5], ("clean", "noise", SHIFTED), strict=True):
+        delta = difference(measured, measured.plan.arms["good"], measured.plan.arms["bad"], domain, WER)
+        assert delta is not None
+        assert line.startswith(f"| {domain} | {100 * delta.value:+.1f} [")

@@ -1,6 +1,6 @@
 """What each model did on each domain, as statistics that add up over utterances; every model on the same utterances in the same order."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
@@ -69,6 +69,7 @@ class Measurements:
         self._parts: dict[tuple[str, str, str, str], Part] = {}
         self._fits: dict[str, TemperatureFit] = {}
         self.resampled = lru_cache(maxsize=None)(self._resampled)
+        self._taught = lru_cache(maxsize=None)(self._read_teacher)
 
     def fit(self, model: str) -> TemperatureFit:
         """Return the model's temperature, fitted on the plan's dev utterances."""
@@ -103,15 +104,15 @@ class Measurements:
         return self._parts[key]
 
     def _measure(self, model: str, domain: Domain, corpus: str) -> Part:
-        rows = self._rows(model, domain, corpus)
-        taught = rows if model == self.plan.teacher else self._rows(self.plan.teacher, domain, corpus)
+        baseline = self._baseline(domain.suite, corpus)
+        own = self._taught(domain.suite, corpus) if model == self.plan.teacher else _test_rows(self._result(model, domain.suite, corpus))
+        rows, taught = (_wanted(heard, domain, baseline) for heard in (own, self._taught(domain.suite, corpus)))
         aligned = align_systems([rows, taught], names=[model, self.plan.teacher])
         failed = next((row for row in (*rows, *taught) if row.hypothesis is None), None)
         if failed is not None:
             raise UserError(f"results: {model} on {domain.suite}/{corpus} has no hypothesis for {failed.utterance!r} ({failed.error})")
         scored = score(sorted(rows, key=lambda row: (row.condition, row.utterance)))
-        own, baseline = self._result(model, domain.suite, corpus), self._baseline(domain.suite, corpus)
-        clean = score([row for row in own.rows() if row.split == "test" and row.condition == baseline])
+        clean = score([row for row in own if row.condition == baseline])
         families: dict[str, Arrays] = {
             PLAIN: {
                 **word_errors.statistics(scored),
@@ -135,11 +136,8 @@ class Measurements:
         named = np.where(by_speaker, np.char.add(f"s:{corpus}:", aligned.speaker), np.char.add(f"u:{corpus}:", aligned.utterance))
         return Part(cluster=named, families=families)
 
-    def _rows(self, model: str, domain: Domain, corpus: str) -> list[Row]:
-        baseline = self._baseline(domain.suite, corpus)
-        wanted = {"all": lambda _: True, "baseline": baseline.__eq__, "shifted": baseline.__ne__}[domain.conditions]
-        rows = self._result(model, domain.suite, corpus).rows()
-        return [replace(row, realised={}) for row in rows if row.split == "test" and wanted(row.condition)]
+    def _read_teacher(self, suite: str, corpus: str) -> list[Row]:
+        return _test_rows(self._result(self.plan.teacher, suite, corpus))
 
     def _baseline(self, suite: str, corpus: str) -> str:
         baseline: str = self._result(self.plan.teacher, suite, corpus).signature()["suite"]["baseline"]
@@ -147,6 +145,15 @@ class Measurements:
 
     def _result(self, model: str, suite: str, corpus: str) -> Result:
         return Result.open(self.results / model / suite / corpus)
+
+
+def _test_rows(result: Result) -> list[Row]:
+    return [replace(row, realised={}) for row in result.rows() if row.split == "test"]
+
+
+def _wanted(rows: Sequence[Row], domain: Domain, baseline: str) -> list[Row]:
+    wanted = {"all": lambda _: True, "baseline": baseline.__eq__, "shifted": baseline.__ne__}[domain.conditions]
+    return [row for row in rows if wanted(row.condition)]
 
 
 def _of_words(scored: Scored) -> Arrays:
