@@ -29,7 +29,7 @@ from askd_bench.models.exports import (
 from askd_bench.models.long_form import decode_sequentially
 from askd_bench.models.options import Options
 from askd_bench.models.whisper_parts import WhisperParts, whisper_parts
-from askd_bench.types import Failure, Transcription
+from askd_bench.types import Transcription
 
 _RUNTIME = "CTranslate2"
 _EXPORT = "an export by ct2-transformers-converter"
@@ -114,7 +114,7 @@ class CTranslate2Whisper:
         self.frontend = parts.frontend
         self._runtime, self._model, self._parts, self._vocabulary, self._num_beams = runtime, model, parts, vocabulary, num_beams
 
-    def transcribe(self, features: Sequence[Features]) -> list[Transcription | Failure]:
+    def transcribe(self, features: Sequence[Features]) -> list[Transcription]:
         """Return one transcription for each spectrogram; see `Transcriber`."""
         return transcribe_fitting(features, self._parts, self._decode, self._decode_longer)
 

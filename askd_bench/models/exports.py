@@ -17,7 +17,7 @@ from askd_bench.models.base import Features, ModelCard
 from askd_bench.models.checkpoint import one_line
 from askd_bench.models.options import Options
 from askd_bench.models.whisper_parts import WhisperParts
-from askd_bench.types import Failure, Transcription
+from askd_bench.types import Transcription
 
 _OUT_OF_MEMORY = ("could not create a memory object", "Failed to allocate", "bad_alloc", "out of memory")
 
@@ -143,8 +143,8 @@ def transcribe_fitting(
     features: Sequence[Features],
     parts: WhisperParts,
     decode: Callable[[NDArray[np.float32]], list[Transcription]],
-    decode_longer: Callable[[Features], Transcription | Failure],
-) -> list[Transcription | Failure]:
+    decode_longer: Callable[[Features], Transcription],
+) -> list[Transcription]:
     """Decode what fits the window as one batch, what is longer one by one.
 
     Args:
@@ -153,7 +153,7 @@ def transcribe_fitting(
         decode: given those of the window as one array, shape (batch, num_mels, window_frames), returns their transcriptions.
         decode_longer: given a longer one, returns its transcription.
     """
-    results: dict[int, Transcription | Failure] = {}
+    results: dict[int, Transcription] = {}
     fitting = [i for i, feature in enumerate(features) if feature.shape[1] <= parts.window_frames]
     with _memory_errors():
         if fitting:

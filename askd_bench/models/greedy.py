@@ -3,6 +3,7 @@
 Rows that have ended leave the batch, and confidences are reduced step by step instead of keeping every step's logits.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -39,9 +40,13 @@ class StepDecoder(Protocol):
         """Go on with these rows of the batch alone."""
 
 
+Rules = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
+"""As transformers' `LogitsProcessor`: all tokens so far, prompt included, and the logits of what follows; returns these logits as ruled."""
+
+
 @torch.inference_mode()
 def decode_steps(
-    decoder: StepDecoder, batch: int, settings: GreedySettings, *, device: torch.device | str = "cpu"
+    decoder: StepDecoder, batch: int, settings: GreedySettings, *, rules: Rules | None = None, device: torch.device | str = "cpu"
 ) -> list[TokenConfidences]:
     """Decode a batch greedily, step by step.
 
@@ -49,6 +54,7 @@ def decode_steps(
         decoder: at its start.
         batch: utterances in it.
         settings: see `GreedySettings`.
+        rules: what else may be chosen when; None where the settings say all.
         device: where the decoder's logits are, and its tokens are to be.
 
     Returns:
@@ -64,6 +70,8 @@ def decode_steps(
         logits.index_fill_(1, suppressed, -torch.inf)
         if step == 0:
             logits.index_fill_(1, suppressed_first, -torch.inf)
+        if rules is not None:
+            logits = rules(torch.tensor([[*settings.prompt, *records[row].tokens] for row in alive], device=device), logits)
         chosen = logits.argmax(-1)
         scores = score_choice(logits, chosen).tolist()
         staying = []

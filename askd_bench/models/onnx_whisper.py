@@ -8,16 +8,19 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from transformers import GenerationConfig, PretrainedConfig, WhisperConfig
+from transformers.generation.logits_process import WhisperTimeStampLogitsProcessor
 
 from askd_bench.errors import UserError
 from askd_bench.models.base import Features, ModelCard
 from askd_bench.models.checkpoint import one_line, open_checkpoint
+from askd_bench.models.confidence import TokenConfidences
 from askd_bench.models.exports import choose_runtime_device, export_card, export_folder, import_runtime, set_threads, transcribe_fitting
-from askd_bench.models.greedy import decode_steps
+from askd_bench.models.greedy import GreedySettings, Rules, decode_steps
+from askd_bench.models.long_form import decode_sequentially
 from askd_bench.models.onnx_files import find_onnx_files, inspect_onnx_files
 from askd_bench.models.options import Options
 from askd_bench.models.whisper_parts import WhisperParts, whisper_parts
-from askd_bench.types import Failure, Transcription
+from askd_bench.types import Transcription
 
 _RUNTIME = "ONNX Runtime"
 _TYPES = {"tensor(float)": np.float32, "tensor(float16)": np.float16}
@@ -90,7 +93,10 @@ def load(model: str, options: Options) -> "OnnxWhisper":
 
 
 class OnnxWhisper:
-    """Transcribes with sessions of ONNX Runtime: the encoder's, the decoder's for the prompt, and the decoder's for each further token."""
+    """Transcribes with sessions of ONNX Runtime: the encoder's, the decoder's for the prompt, and the decoder's for each further token.
+
+    Clips longer than the window go one by one, window after window, as transformers' long-form decoding takes the other adapter's.
+    """
 
     def __init__(self, encoder: Any, first: Any, following: Any, parts: WhisperParts, card: ModelCard, config: PretrainedConfig) -> None:
         self.card = card
@@ -98,20 +104,31 @@ class OnnxWhisper:
         self.frontend = parts.frontend
         self._encoder, self._first, self._following, self._parts, self._config = encoder, first, following, parts, config
 
-    def transcribe(self, features: Sequence[Features]) -> list[Transcription | Failure]:
-        """Return one transcription for each spectrogram, a `Failure` for one longer than the window; see `Transcriber`."""
-        return transcribe_fitting(features, self._parts, self._decode, self._refuse)
-
-    def _refuse(self, _: Features) -> Failure:
-        """Return a failure: cut into windows without timestamps, words would be cut, and the errors would be ours, not the model's."""
-        return Failure(f"longer than the model's window of {self._parts.window_s:g} s, and {_RUNTIME} decodes single windows here")
+    def transcribe(self, features: Sequence[Features]) -> list[Transcription]:
+        """Return one transcription for each spectrogram; see `Transcriber`."""
+        return transcribe_fitting(features, self._parts, self._decode, self._decode_longer)
 
     def _decode(self, batch: NDArray[np.float32]) -> list[Transcription]:
+        return [self._parts.transcription(record, dtype=self.card.dtype) for record in self._steps(batch, self._parts.settings)]
+
+    def _decode_longer(self, features: Features) -> Transcription:
+        *prompt, no_timestamps = self._parts.settings.prompt
+        settings = replace(self._parts.settings, prompt=tuple(prompt))
+        rules = WhisperTimeStampLogitsProcessor(self._parts.generation, begin_index=len(prompt))
+        heard = decode_sequentially(
+            features,
+            self._parts.window_frames,
+            end=settings.end,
+            first_timestamp=no_timestamps + 1,
+            decode=lambda window: self._steps(window, settings, rules)[0],
+        )
+        return self._parts.transcription(heard, dtype=self.card.dtype, long_form=True)
+
+    def _steps(self, batch: NDArray[np.float32], settings: GreedySettings, rules: Rules | None = None) -> list[TokenConfidences]:
         [features] = self._encoder.get_inputs()
         states = _run(self._encoder, ["last_hidden_state"], {features.name: batch.astype(_TYPES[features.type], copy=False)})
         steps = _OnnxSteps(self._first, self._following, states["last_hidden_state"], self._config)
-        records = decode_steps(steps, len(batch), self._parts.settings)
-        return [self._parts.transcription(record, dtype=self.card.dtype) for record in records]
+        return decode_steps(steps, len(batch), settings, rules=rules)
 
 
 class _OnnxSteps:

@@ -14,11 +14,13 @@ import pytest
 from onnx_export import export_onnx, merge_decoders
 from onnxruntime.quantization import QuantType, quantize_dynamic
 
+from askd_bench.audio import read_audio
+from askd_bench.corpora import open_corpus
 from askd_bench.errors import UserError
 from askd_bench.models import load
 from askd_bench.models.names import DEFAULT_MODEL, bundled_models
 from askd_bench.models.onnx_files import find_onnx_files
-from askd_bench.types import Failure, Transcription
+from askd_bench.types import Transcription
 
 CHECKPOINT = bundled_models()[DEFAULT_MODEL]
 END = 50_256
@@ -33,6 +35,7 @@ GENERATION = {
     "max_length": 48,
     "begin_suppress_tokens": [220, END],
     "suppress_tokens": [1, 2, 7, 8, 9],
+    "max_initial_timestamp_index": 50,
 }
 
 
@@ -142,13 +145,22 @@ def test_weights_beside_the_graph_count_as_weights(folder: Path) -> None:
     refused(f"onnx:{folder}", "cannot be loaded: .*decoder_model.weights")
 
 
-def test_a_clip_longer_than_the_window_fails_alone(small: tuple[Path, Path]) -> None:
-    export = load_transcriber(f"onnx:{small[1]}")
-    short, long = export.frontend(noise(3.0)), export.frontend(noise(12.0))
-    first, second, third = export.transcribe([short, long, short])
-    assert second == Failure("longer than the model's window of 10 s, and ONNX Runtime decodes single windows here")
-    for one in (third, export.transcribe([short])[0]):
-        assert_alike(first, one, 1e-3)
+@pytest.mark.parametrize(("language", "task"), [("en", "transcribe"), ("de", "translate")])
+def test_longer_than_the_window_is_transformers_long_form(language: str, task: str, small: tuple[Path, Path]) -> None:
+    theirs, ours = (load_transcriber(model, language=language, task=task) for model in (small[0], f"onnx:{small[1]}"))
+    short, long = ours.frontend(noise(3.0)), ours.frontend(noise(24.0, 1))
+    first, second, third = ours.transcribe([short, long, short])
+    assert (first.long_form, second.long_form, third.long_form) == (False, True, False)
+    for one, other in ((third, first), (first, ours.transcribe([short])[0]), (second, theirs.transcribe([long])[0])):
+        assert_alike(one, other, 2e-3)
+
+
+def test_a_read_book_in_two_windows(export: Path, transcriber: Any) -> None:
+    """Lines of one book, said twice, take 34 s: the second window starts where a segment ended, not at 30 s."""
+    clip = np.concatenate([read_audio(line.audio) for line in open_corpus("books")] * 2)[: 34 * 16_000]
+    [ours], [theirs] = (model.transcribe([model.frontend(clip)]) for model in (load_transcriber(f"onnx:{export}"), transcriber))
+    assert len(ours.text.split()) > 60
+    assert_alike(ours, theirs, 1e-3)
 
 
 def test_files_may_lie_in_a_subfolder_and_share_an_ending(small: tuple[Path, Path], tmp_path: Path) -> None:
