@@ -6,9 +6,15 @@ from pathlib import Path
 
 from transformers import WhisperConfig
 
-from askd_bench.models.size import TOKENS_PER_SECOND, whisper_macs
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT))
 
-DOC = Path(__file__).resolve().parent.parent / "docs" / "SCALE.md"
+from askd_bench.models.names import DEFAULT_MODEL  # noqa: E402
+from askd_bench.models.size import TOKENS_PER_SECOND, whisper_macs  # noqa: E402
+from askd_bench.results import Result  # noqa: E402
+
+DOC = ROOT / "docs" / "SCALE.md"
+ROWS = Result(ROOT / "reference_results" / DEFAULT_MODEL / "noisy-v1" / "dialogue")
 START, END = "<!-- arithmetic: python tools/build_scale_docs.py -->", "<!-- end of arithmetic -->"
 
 # Measured with tests/benchmarks/bench_cost.py: processor seconds, one thread of a virtual AMD EPYC (AVX-512, no AMX), torch 2.13, float32.
@@ -23,7 +29,6 @@ RENDERING = {  # suite: (conditions of its default grid, seconds for a second of
 }
 CLIP_S = 3.40  # mean of the clips below
 FRONT_END, ENCODER, DECODER = 0.0012, 0.6313, 0.1077  # whisper-tiny.en on clean, seconds a clip, batches of 16
-ROW_BYTES, ROW_BYTES_GZ, ROW_AUDIO_S = 1706, 548, 3.12  # packaged noisy-v1/dialogue: whisper-tiny.en, 1370 rows
 ROW_TO_JSON = 130e-6  # seconds to write such a row
 
 # Assumed.
@@ -57,6 +62,15 @@ def thousand_hours() -> str:
     return "\n".join([*lines, f"| **together** | **{sum(parts.values()) / 3600:.0f}** |"])
 
 
+def packaged_rows() -> tuple[int, float, float, float]:
+    """Return of the packaged rows their number, and of one of them seconds of speech, bytes as written and bytes as stored."""
+    file = ROWS.rows_file()
+    assert file is not None
+    count = sum(1 for _ in ROWS.lines())
+    totals = (sum(row.duration_s for row in ROWS.rows()), sum(map(len, ROWS.lines())), file.stat().st_size)
+    return count, *(total / count for total in totals)
+
+
 def rendering() -> float:
     """Return processor seconds for a second of audio, mean over the conditions of the default grids."""
     return sum(count * seconds for count, seconds in RENDERING.values()) / sum(count for count, _ in RENDERING.values())
@@ -72,7 +86,8 @@ def plan() -> str:
     alone, shared = clips * MODELS * window, clips * (FAMILIES * encoder + MODELS * rest)
     cpu_rate = encoder_macs(TINY) / ENCODER
     rows = clips * MODELS
-    row_bytes, row_bytes_gz = (size / ROW_AUDIO_S * MEAN_CLIP_S for size in (ROW_BYTES, ROW_BYTES_GZ))
+    packaged, audio_s_a_row, row_bytes, row_bytes_bz2 = packaged_rows()
+    long_row_bytes, long_row_bytes_bz2 = (size / audio_s_a_row * MEAN_CLIP_S for size in (row_bytes, row_bytes_bz2))
     table = [
         ("renderings", figure(rows), figure(clips)),
         ("core hours of rendering", hours(rendering() * audio_s * MODELS), hours(rendering() * audio_s)),
@@ -81,8 +96,8 @@ def plan() -> str:
         (f"GPU hours at {GPU_MACS / 1e12:.0f} T/s", hours(alone / GPU_MACS), hours(shared / GPU_MACS)),
         (f"core hours at {cpu_rate / 1e9:.0f} G/s, as measured", hours(alone / cpu_rate), hours(shared / cpu_rate)),
         ("rows", figure(rows), figure(rows)),
-        ("rows, TB", f"{rows * row_bytes / 1e12:,.0f}", f"{rows * row_bytes / 1e12:,.0f}"),
-        ("rows as gz, TB", f"{rows * row_bytes_gz / 1e12:,.0f}", f"{rows * row_bytes_gz / 1e12:,.0f}"),
+        ("rows, TB", f"{rows * long_row_bytes / 1e12:,.0f}", f"{rows * long_row_bytes / 1e12:,.0f}"),
+        ("rows as bz2, TB", f"{rows * long_row_bytes_bz2 / 1e12:,.0f}", f"{rows * long_row_bytes_bz2 / 1e12:,.0f}"),
         ("audio read as FLAC, TB", f"{audio_s * FLAC_BYTES * MODELS / 1e12:,.0f}", f"{audio_s * FLAC_BYTES / 1e12:,.0f}"),
     ]
     lines = ["| | every model by itself | shared |", "| --- | ---: | ---: |", *(f"| {a} | {b} | {c} |" for a, b, c in table)]
@@ -92,6 +107,8 @@ def plan() -> str:
             "",
             f"The encoder is {encoder / window:.0%} of such a student's work, so that {FAMILIES} families of {MODELS // FAMILIES} cost "
             f"{shared / alone:.0%} of {MODELS} runs.\n"
+            f"The {packaged} packaged rows of `{ROWS.path.parent.name}/{ROWS.path.name}` have {row_bytes:,.0f} bytes each, "
+            f"{row_bytes_bz2:,.0f} as bz2, for {audio_s_a_row:.1f} s of speech.\n"
             f"One driver process writes {float(f'{1 / ROW_TO_JSON:.2g}'):,.0f} rows a second at most; "
             f"all rows through one would take {rows * ROW_TO_JSON / 3600 / 24 / 365:.1f} years, so the plan needs shards.",
         ]

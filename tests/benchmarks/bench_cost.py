@@ -3,7 +3,7 @@
 Processor seconds of one thread, not the clock's: other work on the machine changes them little. docs/SCALE.md multiplies them.
 """
 
-import gzip
+import bz2
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -89,5 +89,5 @@ def test_rows() -> None:
         stored = b"".join(lines)
         print(
             f"\n{path.relative_to(_PACKAGED)}: {len(lines)} rows, {len(stored) / len(lines):.0f} bytes each, "
-            f"{len(gzip.compress(stored, 6)) / len(lines):.0f} as gz"
+            f"{len(bz2.compress(stored)) / len(lines):.0f} as bz2"
         )
