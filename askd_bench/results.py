@@ -14,7 +14,7 @@ from typing import IO, Any
 
 from filelock import FileLock, Timeout
 
-from askd_bench.compression import DAMAGED, find_stored, is_compressed, open_stored, packed, unpacked
+from askd_bench.compression import find_stored, is_compressed, packed, stored_lines, unpacked
 from askd_bench.errors import UserError
 from askd_bench.metrics.summary import summarise
 from askd_bench.text import DEFAULT_NORMALISER
@@ -101,11 +101,11 @@ class Result:
     def summary_file(self) -> Path | None:
         """Return the file of the stored summary, compressed or not; None where the run has not ended.
 
-        A compressed summary is that of compressed rows: beside others it is left from an earlier run.
+        A compressed summary is that of rows compressed alike: beside others it is left from an earlier run.
         """
-        rows, summary = self.rows_file(), find_stored(self.path / SUMMARY_FILE)
-        stale = summary is not None and is_compressed(summary) and (rows is None or not is_compressed(rows))
-        return None if stale else summary
+        rows, plain = self.rows_file(), self.path / SUMMARY_FILE
+        alike = [plain.with_name(plain.name + rows.suffix)] if rows is not None and is_compressed(rows) else []
+        return next((file for file in (plain, *alike) if file.is_file()), None)
 
     def signature(self) -> dict[str, Any]:
         """Return the parsed signature."""
@@ -133,8 +133,7 @@ class Result:
         """Yield the rows as they are stored, streaming."""
         file = self.rows_file()
         if file is not None:
-            with open_stored(file) as lines:
-                yield from lines
+            yield from stored_lines(file)
 
     def rows(self) -> Iterator[Row]:
         """Yield the rows, streaming."""
@@ -330,12 +329,12 @@ def read_json(path: Path) -> dict[str, Any]:
     """Read a JSON object, of a compressed file where the name says so.
 
     Raises:
-        UserError: the file holds something else.
+        UserError: the file holds something else, or is damaged.
     """
-    stored = path.read_bytes()
+    stored = unpacked(path.read_bytes(), path)
     try:
-        content = json.loads(unpacked(stored, path))
-    except DAMAGED as error:
+        content = json.loads(stored)
+    except ValueError as error:
         raise UserError(f"{path}: not valid JSON: {error}") from None
     if not isinstance(content, dict):
         raise UserError(f"{path}: not a JSON object")

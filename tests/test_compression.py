@@ -1,11 +1,13 @@
-"""What is stored compressed reads back, to the byte, and other tools read it; damage is told."""
+"""What is stored compressed reads back, to the byte, and other tools read it; damage is told from what the system says."""
 
+import shutil
 import subprocess
 from pathlib import Path
 
 import pytest
 
-from askd_bench.compression import DAMAGED, SUFFIXES, find_stored, is_compressed, open_stored, packed, unpacked
+from askd_bench.compression import SUFFIXES, DamagedFile, find_stored, is_compressed, packed, stored_lines, unpacked
+from askd_bench.errors import UserError
 
 CONTENT = Path(__file__).read_bytes() * 50
 TOOLS = {".gz": "gzip", ".bz2": "bzip2"}
@@ -17,14 +19,15 @@ def test_what_is_packed_reads_back(suffix: str, tmp_path: Path) -> None:
     path.write_bytes(packed(CONTENT, path))
     assert is_compressed(path) == bool(suffix) == (path.stat().st_size < len(CONTENT) / 4)
     assert unpacked(path.read_bytes(), path) == CONTENT
-    with open_stored(path) as file:
-        assert list(file) == CONTENT.splitlines(keepends=True)
+    assert list(stored_lines(path)) == CONTENT.splitlines(keepends=True)
     assert find_stored(tmp_path / "rows.jsonl") == path
     assert find_stored(tmp_path / "summary.json") is None
 
 
 @pytest.mark.parametrize("suffix", SUFFIXES)
-def test_the_system_s_own_tools_read_it_and_write_what_is_read(suffix: str, tmp_path: Path) -> None:
+def test_the_systems_own_tools_read_it_and_write_what_is_read(suffix: str, tmp_path: Path) -> None:
+    if shutil.which(TOOLS[suffix]) is None:
+        pytest.skip(f"no {TOOLS[suffix]} here")
     path = tmp_path / f"rows.jsonl{suffix}"
     path.write_bytes(packed(CONTENT, path))
     subprocess.run([TOOLS[suffix], "-d", path], check=True)
@@ -41,13 +44,24 @@ def test_damage_is_told(suffix: str, harm: str, tmp_path: Path) -> None:
     whole = packed(CONTENT, path)
     middle = len(whole) // 2
     path.write_bytes(whole[:middle] if harm == "cut" else whole[:middle] + bytes([whole[middle] ^ 255]) + whole[middle + 1 :])
-    with pytest.raises(DAMAGED):
+    with pytest.raises(DamagedFile, match=rf"rows\.jsonl\{suffix}: damaged: "):
         unpacked(path.read_bytes(), path)
-    with pytest.raises(DAMAGED), open_stored(path) as file:
-        file.read()
+    with pytest.raises(DamagedFile, match=rf"rows\.jsonl\{suffix}: damaged: "):
+        list(stored_lines(path))
 
 
-def test_a_plain_file_comes_before_a_compressed_one(tmp_path: Path) -> None:
-    for name in ("rows.jsonl.bz2", "rows.jsonl.gz", "rows.jsonl"):
+@pytest.mark.parametrize("suffix", ["", *SUFFIXES])
+def test_what_the_system_says_is_no_damage(suffix: str, tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError):
+        list(stored_lines(tmp_path / f"rows.jsonl{suffix}"))
+    with pytest.raises(IsADirectoryError):
+        list(stored_lines(tmp_path))
+
+
+def test_a_plain_file_comes_before_compressed_ones_and_two_of_these_are_refused(tmp_path: Path) -> None:
+    for name in ("rows.jsonl.gz", "rows.jsonl.bz2"):
         (tmp_path / name).touch()
-        assert find_stored(tmp_path / "rows.jsonl") == tmp_path / name
+    with pytest.raises(UserError, match=r"holds rows\.jsonl\.bz2 and rows\.jsonl\.gz \(allowed: one of them"):
+        find_stored(tmp_path / "rows.jsonl")
+    (tmp_path / "rows.jsonl").touch()
+    assert find_stored(tmp_path / "rows.jsonl") == tmp_path / "rows.jsonl"

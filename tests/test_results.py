@@ -5,7 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from askd_bench.compression import SUFFIXES, packed, unpacked
@@ -135,7 +135,7 @@ def store_all(path: Path) -> bytes:
 WHOLE_TIMELESS = "".join(row_to_json(replace(row, decode_s=None)) + "\n" for batch in BATCHES for row in batch).encode()
 
 
-@settings(max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=200)
 @given(position=st.integers(0, 2_500), tail=st.sampled_from([b"", b"\0", b"\xff", b"\n", b"{}\n"]))
 def test_rows_cut_at_any_byte_are_completed(position: int, tail: bytes, tmp_path_factory: pytest.TempPathFactory) -> None:
     path = tmp_path_factory.getbasetemp() / "cut"
@@ -257,7 +257,7 @@ def test_a_compressed_summary_is_read_and_stays_compressed_in_the_same_bytes(suf
     assert compressed.read_bytes() == first
     assert not plain.exists()
     compressed.write_bytes(first[:-20])
-    with pytest.raises(UserError, match=rf"summary\.json\{suffix}: not valid JSON"):
+    with pytest.raises(UserError, match=rf"summary\.json\{suffix}: damaged: "):
         result.summary()
     (tmp_path / "r" / ROWS_FILE).write_bytes(whole[: len(whole) // 2])
     assert result.summary() is None, "the rows of a run under way have no summary yet, whatever an earlier run left"

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from transformers.models.whisper.english_normalizer import BasicTextNormalizer, EnglishTextNormalizer
 
 from askd_bench.errors import UserError
-from askd_bench.text import NORMALISERS, normaliser
+from askd_bench.text import NORMALISERS, _build, normaliser
 from askd_bench.text.whisper import openai_english
 
 CORPORA = Path(__file__).resolve().parents[1] / "suites" / "corpora"
@@ -117,9 +117,10 @@ def test_output_is_tidy(name: str, text: str) -> None:
 def test_one_object_per_name() -> None:
     assert normaliser("whisper-english") is normaliser("whisper-english")
     # building one variant must not change another
-    before = normaliser("whisper-english")("John's B B C")
-    normaliser("open-asr")
-    assert normaliser("whisper-english")("John's B B C") == before == "john is b b c"
+    texts = [f"John's B B C, {number} times" for number in (3, 4)]
+    before = normaliser("whisper-english")(texts[0])
+    _build("open-asr")
+    assert normaliser("whisper-english")(texts[1]).replace("4", "3") == before == "john is b b c 3 times"
 
 
 def test_unknown_name_offers_the_nearest() -> None:

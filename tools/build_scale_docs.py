@@ -29,7 +29,7 @@ RENDERING = {  # suite: (conditions of its default grid, seconds for a second of
 }
 CLIP_S = 3.40  # mean of the clips below
 FRONT_END, ENCODER, DECODER = 0.0012, 0.6313, 0.1077  # whisper-tiny.en on clean, seconds a clip, batches of 16
-ROW_TO_JSON = 130e-6  # seconds to write such a row
+ROW_TO_JSON = 130e-6  # seconds to write a row of 1,706 bytes
 
 # Assumed.
 HOURS, CONDITIONS, MODELS, FAMILIES = 100_000, 60, 100, 10
@@ -66,6 +66,7 @@ def packaged_rows() -> tuple[int, float, float, float]:
     """Return of the packaged rows their number, and of one of them seconds of speech, bytes as written and bytes as stored."""
     file = ROWS.rows_file()
     assert file is not None
+    assert file.suffix == ".bz2"
     count = sum(1 for _ in ROWS.lines())
     totals = (sum(row.duration_s for row in ROWS.rows()), sum(map(len, ROWS.lines())), file.stat().st_size)
     return count, *(total / count for total in totals)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from askd_bench.compression import DAMAGED
+from askd_bench.compression import DamagedFile
 from askd_bench.errors import UserError
 from askd_bench.evaluation.shards import DONE_FILE
 from askd_bench.results import ROWS_FILE, SIGNATURE_FILE, Result, differences, discard, read_json, write_json
@@ -132,7 +132,7 @@ def _join(parts: Sequence[_Found], path: Path, normalizer: str) -> None:
     with (path / ROWS_FILE).open("wb") as rows:
         for part in parts:
             digest = hashlib.sha256()
-            with suppress(*DAMAGED):  # cut or damaged where it was compressed: told below
+            with suppress(DamagedFile):  # told below
                 for line in Result(part.path).lines():
                     digest.update(line)
                     rows.write(line)

@@ -103,7 +103,7 @@ def load(model: str, options: Options) -> "CTranslate2Whisper":
 class CTranslate2Whisper:
     """Transcribes with a `ctranslate2.models.Whisper`.
 
-    Clips longer than the window go one by one, window after window, as transformers' long-form decoding takes the other adapter's.
+    Clips longer than the window go one by one, window after window, as transformers' long-form decoding takes them.
     Confidences of greedy decoding are taken from the logits of every step, which the runtime keeps until a batch is done: 0.2 MB a token
     at Whisper's vocabulary, at most 93 MB an utterance. With beams words carry none, as in the transformers adapter.
     """

@@ -95,7 +95,7 @@ def load(model: str, options: Options) -> "OnnxWhisper":
 class OnnxWhisper:
     """Transcribes with sessions of ONNX Runtime: the encoder's, the decoder's for the prompt, and the decoder's for each further token.
 
-    Clips longer than the window go one by one, window after window, as transformers' long-form decoding takes the other adapter's.
+    Clips longer than the window go one by one, window after window, as transformers' long-form decoding takes them.
     """
 
     def __init__(self, encoder: Any, first: Any, following: Any, parts: WhisperParts, card: ModelCard, config: PretrainedConfig) -> None:

@@ -52,7 +52,9 @@ def normaliser(name: str) -> Normaliser:
 
 @cache
 def _remembering(name: str) -> Normaliser:
-    """One for the process, which knows the latest texts again: references and words recur in every condition and every model."""
+    """Constructed once, on first use: the spelling table behind the English one is a file read. And the latest texts are known again:
+    references and words recur in every condition and every model.
+    """
     return lru_cache(maxsize=65_536)(_build(name))
 
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import psutil
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from rich.console import Console
 from rich.table import Table
@@ -153,7 +153,7 @@ def test_a_run_cut_anywhere_goes_on_to_the_same_rows(
     assert len(transcriber.batches) > 1
 
 
-@settings(max_examples=4, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=4)
 @given(data=st.data())
 def test_a_run_cut_at_any_byte_goes_on_to_the_same_rows(
     data: st.DataObject, whole: CorpusResult, small_corpus: Path, stub_model: Any, tmp_path: Path

@@ -276,3 +276,11 @@ def test_more_shards_than_batches_are_refused(small_corpus: Path, loaded_stub: N
     with pytest.raises(UserError, match=r"shard: 1/14 would leave shards without work: corpus 'small' comes to 13 batches"):
         run_stub(small_corpus, tmp_path, shard="1/14")
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full here")
+def test_a_full_disk_is_no_damage(shards: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What cannot be written is not blamed on the shard that was being read."""
+    monkeypatch.setattr("askd_bench.evaluation.merging.ROWS_FILE", "/dev/full")
+    with pytest.raises(UserError, match="cannot be written: No space left on device"):
+        merge([shards], output=tmp_path / "merged", overwrite=True)

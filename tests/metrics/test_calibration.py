@@ -3,7 +3,7 @@ import math
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from netcal.metrics import ECE
 from simulated import references, simulate
@@ -138,7 +138,6 @@ def test_reasons(monkeypatch: pytest.MonkeyPatch) -> None:
     assert nothing["ece"].reason == "no word confidences: the model or its runtime gives none"
 
 
-@settings(deadline=None)
 @given(ITEMS)
 def test_bounds_and_order(items: list[tuple[float, bool]]) -> None:
     confidence, correct = np.array([c for c, _ in items]), np.array([y for _, y in items])

@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from simulated import references, simulate
 from sklearn.metrics import average_precision_score, roc_auc_score
@@ -18,7 +18,6 @@ def arrays(items: list[tuple[float, bool]]) -> tuple[np.ndarray, np.ndarray]:
     return np.array([c for c, _ in items]), np.array([y for _, y in items])
 
 
-@settings(deadline=None)
 @given(MIXED)
 def test_equal_scikit_learn_with_ties(items: list[tuple[float, bool]]) -> None:
     confidence, correct = arrays(items)
@@ -51,7 +50,6 @@ def test_ties_are_the_mean_over_their_orders() -> None:
     assert selective.aurc(confidence, correct) == pytest.approx(np.mean(shuffles), abs=4 * np.std(shuffles) / np.sqrt(20_000))
 
 
-@settings(deadline=None)
 @given(MIXED)
 def test_monotone_transforms_change_nothing(items: list[tuple[float, bool]]) -> None:
     confidence, correct = arrays(items)

@@ -4,7 +4,7 @@ import math
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from askd_bench.models.words import group_into_words
@@ -29,13 +29,11 @@ def check(tokens: list[int], tokenizer: Any) -> list[Any]:
     return words
 
 
-@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(text=spoken)
 def test_words_joined_are_the_text(text: str, tokenizer: Any) -> None:
     check(tokenizer(text, add_special_tokens=False).input_ids, tokenizer)
 
 
-@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(tokens=st.lists(st.integers(0, 50_255), max_size=30))
 def test_words_joined_are_the_text_for_any_tokens_a_model_may_choose(tokens: list[int], tokenizer: Any) -> None:
     check(tokens, tokenizer)
