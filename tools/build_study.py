@@ -78,6 +78,11 @@ def speed_table(plan: StudyPlan) -> str:
     return f"{base.card.device}, {base.card.threads} threads; {base.clips} clips, {base.audio_s:.0f} s of speech:\n\n{table}"
 
 
+def exports_text() -> str:
+    """Return what is found of the exports."""
+    return f"{speed_table(load_study_plan(RESULTS / 'study-exports.toml'))}\n\n{beside_text('exports')}"
+
+
 def fast_text() -> str:
     """Return what is found of the fast students."""
     plan = load_study_plan(RESULTS / "study-fast.toml")
@@ -109,7 +114,7 @@ def main() -> None:
     after = f"### Speed\n\n{speed_table(plan)}\n\n### Training\n\n{training_table(students)}"
     text = f"{findings(measurements, drawn)}\n\n{after}"
     summary = f"{verdict(measurements)}\n\n{verdict_table(measurements)}"
-    chapters = {"findings": text, "further suites": beside_text("further"), "exports": beside_text("exports"), "fast students": fast_text()}
+    chapters = {"findings": text, "further suites": beside_text("further"), "exports": exports_text(), "fast students": fast_text()}
     page = PAGE.read_text("utf-8")
     for chapter, found in chapters.items():
         page = between(page, chapter, found)
