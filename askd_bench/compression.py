@@ -1,4 +1,4 @@
-"""Files that may be stored compressed, as their suffix says: by gzip, or by bzip2, in which rows are a quarter smaller.
+"""Files of a result directory that may be stored compressed, as their suffix says: by gzip, or, a quarter smaller, by bzip2.
 
 Both write the same bytes for the same content, whatever the day and the machine.
 """
@@ -31,7 +31,7 @@ def find_stored(path: Path) -> Path | None:
     compressed = [file for file in (path.with_name(path.name + suffix) for suffix in SUFFIXES) if file.is_file()]
     if len(compressed) > 1:
         names = " and ".join(file.name for file in compressed)
-        raise UserError(f"{path.parent}: holds {names} (allowed: one of them; delete the older)")
+        raise UserError(f"result_dir: {str(path.parent)!r} holds {names} (allowed: one of them; delete the older)")
     return compressed[0] if compressed else None
 
 
@@ -83,4 +83,4 @@ def _telling_damage(path: Path) -> Iterator[None]:
     except (EOFError, OSError, ValueError, zlib.error) as error:
         if isinstance(error, OSError) and error.errno is not None:
             raise
-        raise DamagedFile(f"{path}: damaged: {error} (allowed: a whole file; copy or make it again)") from None
+        raise DamagedFile(f"result_dir: {str(path)!r} is damaged: {error} (allowed: a whole file; copy or make it again)") from None

@@ -44,9 +44,9 @@ def test_damage_is_told(suffix: str, harm: str, tmp_path: Path) -> None:
     whole = packed(CONTENT, path)
     middle = len(whole) // 2
     path.write_bytes(whole[:middle] if harm == "cut" else whole[:middle] + bytes([whole[middle] ^ 255]) + whole[middle + 1 :])
-    with pytest.raises(DamagedFile, match=rf"rows\.jsonl\{suffix}: damaged: "):
+    with pytest.raises(DamagedFile, match=rf"rows\.jsonl\{suffix}' is damaged: "):
         unpacked(path.read_bytes(), path)
-    with pytest.raises(DamagedFile, match=rf"rows\.jsonl\{suffix}: damaged: "):
+    with pytest.raises(DamagedFile, match=rf"rows\.jsonl\{suffix}' is damaged: "):
         list(stored_lines(path))
 
 
@@ -61,7 +61,7 @@ def test_what_the_system_says_is_no_damage(suffix: str, tmp_path: Path) -> None:
 def test_a_plain_file_comes_before_compressed_ones_and_two_of_these_are_refused(tmp_path: Path) -> None:
     for name in ("rows.jsonl.gz", "rows.jsonl.bz2"):
         (tmp_path / name).touch()
-    with pytest.raises(UserError, match=r"holds rows\.jsonl\.bz2 and rows\.jsonl\.gz \(allowed: one of them"):
+    with pytest.raises(UserError, match=r"result_dir: .* holds rows\.jsonl\.bz2 and rows\.jsonl\.gz \(allowed: one of them"):
         find_stored(tmp_path / "rows.jsonl")
     (tmp_path / "rows.jsonl").touch()
     assert find_stored(tmp_path / "rows.jsonl") == tmp_path / "rows.jsonl"

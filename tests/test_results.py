@@ -257,7 +257,7 @@ def test_a_compressed_summary_is_read_and_stays_compressed_in_the_same_bytes(suf
     assert compressed.read_bytes() == first
     assert not plain.exists()
     compressed.write_bytes(first[:-20])
-    with pytest.raises(UserError, match=rf"summary\.json\{suffix}: damaged: "):
+    with pytest.raises(UserError, match=rf"summary\.json\{suffix}' is damaged: "):
         result.summary()
     (tmp_path / "r" / ROWS_FILE).write_bytes(whole[: len(whole) // 2])
     assert result.summary() is None, "the rows of a run under way have no summary yet, whatever an earlier run left"

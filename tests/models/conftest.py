@@ -48,6 +48,17 @@ def clips() -> list[Any]:
 
 
 @pytest.fixture(scope="session")
+def long_clip() -> Any:
+    """34 s: lines of one book, said twice."""
+    import numpy as np
+
+    from askd_bench.audio import read_audio
+    from askd_bench.corpora import open_corpus
+
+    return np.concatenate([read_audio(line.audio) for line in open_corpus("books")] * 2)[: 34 * 16_000]
+
+
+@pytest.fixture(scope="session")
 def transcriptions(transcriber: Any, clips: list[Any]) -> list[Any]:
     """What the bundled checkpoint makes of `clips`, in one batch."""
     return transcriber.transcribe([transcriber.frontend(clip) for clip in clips])

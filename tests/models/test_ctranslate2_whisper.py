@@ -13,12 +13,11 @@ import ctranslate2
 import numpy as np
 import pytest
 from ctranslate2.converters import TransformersConverter
+from exported import GENERATION, assert_alike, noise
 from speech_files import write_manifest
 from transformers import AutoConfig
 
 from askd_bench.api import run
-from askd_bench.audio import read_audio
-from askd_bench.corpora import open_corpus
 from askd_bench.errors import UserError
 from askd_bench.models import load
 from askd_bench.models.ctranslate2_file import read_model_file, whisper_config
@@ -28,19 +27,6 @@ from askd_bench.types import Transcription
 
 CHECKPOINT = bundled_models()[DEFAULT_MODEL]
 COPIED = ["tokenizer.json", "preprocessor_config.json"]
-END = 50_256
-GENERATION = {
-    "is_multilingual": True,
-    "lang_to_id": {"<|en|>": 50_258, "<|de|>": 50_260},
-    "task_to_id": {"transcribe": 50_358, "translate": 50_357},
-    "no_timestamps_token_id": 50_362,
-    "decoder_start_token_id": 50_257,
-    "eos_token_id": END,
-    "pad_token_id": END,
-    "begin_suppress_tokens": [220, END],
-    "suppress_tokens": [1, 2, 7, 8, 9],
-    "max_initial_timestamp_index": 50,
-}
 
 
 def load_transcriber(model: object, **options: Any) -> Any:
@@ -70,21 +56,6 @@ def small(make_checkpoint: Callable[..., Path], tmp_path_factory: pytest.TempPat
 def folder(small: tuple[Path, Path], tmp_path: Path) -> Path:
     """A copy of the small export, to be spoilt."""
     return shutil.copytree(small[1], tmp_path / "export")
-
-
-def noise(seconds: float, seed: int = 0) -> np.ndarray:
-    return np.random.default_rng(seed).normal(0, 0.1 * (1 + seed), round(seconds * 16_000)).astype(np.float32)
-
-
-def assert_alike(ours: Transcription, theirs: Transcription, tolerance: float) -> None:
-    assert ours.text == theirs.text
-    assert [word.text for word in ours.words] == [word.text for word in theirs.words]
-    assert ours.word_tokens == theirs.word_tokens
-    np.testing.assert_allclose(ours.token_logprobs, theirs.token_logprobs, atol=tolerance)
-    np.testing.assert_allclose(ours.token_entropies, theirs.token_entropies, atol=tolerance)
-    assert ours.tempered_logprobs.keys() == theirs.tempered_logprobs.keys()
-    for temperature, values in ours.tempered_logprobs.items():
-        np.testing.assert_allclose(values, theirs.tempered_logprobs[temperature], atol=tolerance)
 
 
 def test_float32_is_what_transformers_makes_of_the_checkpoint(
@@ -167,15 +138,14 @@ def test_longer_than_the_window_is_transformers_long_form(language: str, task: s
     assert_alike(second, theirs.transcribe([long])[0], 2e-3)
 
 
-def test_a_read_book_in_two_windows(exports: dict[str, Path], transcriber: Any) -> None:
-    """Lines of one book, said twice, take 34 s: the second window starts where a segment ended, not at 30 s."""
-    clip = np.concatenate([read_audio(line.audio) for line in open_corpus("books")] * 2)[: 34 * 16_000]
+def test_a_read_book_in_two_windows(exports: dict[str, Path], transcriber: Any, long_clip: np.ndarray) -> None:
+    """The second window starts where a segment ended, not at 30 s."""
     export = load_transcriber(f"ctranslate2:{exports['float32']}")
-    [ours], [theirs] = (model.transcribe([model.frontend(clip)]) for model in (export, transcriber))
+    [ours], [theirs] = (model.transcribe([model.frontend(long_clip)]) for model in (export, transcriber))
     assert len(ours.text.split()) > 60
     assert_alike(ours, theirs, 1e-3)
     beams = load_transcriber(f"ctranslate2:{exports['int8']}", num_beams=2)
-    [searched] = beams.transcribe([beams.frontend(clip)])
+    [searched] = beams.transcribe([beams.frontend(long_clip)])
     assert (searched.long_form, searched.words) == (True, ())
     assert len(searched.text.split()) > 60
 

@@ -11,11 +11,10 @@ import numpy as np
 import onnx
 import onnxruntime
 import pytest
+from exported import GENERATION, assert_alike, noise
 from onnx_export import export_onnx, merge_decoders
 from onnxruntime.quantization import QuantType, quantize_dynamic
 
-from askd_bench.audio import read_audio
-from askd_bench.corpora import open_corpus
 from askd_bench.errors import UserError
 from askd_bench.models import load
 from askd_bench.models.names import DEFAULT_MODEL, bundled_models
@@ -23,20 +22,6 @@ from askd_bench.models.onnx_files import find_onnx_files
 from askd_bench.types import Transcription
 
 CHECKPOINT = bundled_models()[DEFAULT_MODEL]
-END = 50_256
-GENERATION = {
-    "is_multilingual": True,
-    "lang_to_id": {"<|en|>": 50_258, "<|de|>": 50_260},
-    "task_to_id": {"transcribe": 50_358, "translate": 50_357},
-    "no_timestamps_token_id": 50_362,
-    "decoder_start_token_id": 50_257,
-    "eos_token_id": END,
-    "pad_token_id": END,
-    "max_length": 48,
-    "begin_suppress_tokens": [220, END],
-    "suppress_tokens": [1, 2, 7, 8, 9],
-    "max_initial_timestamp_index": 50,
-}
 
 
 def load_transcriber(model: object, **options: Any) -> Any:
@@ -60,7 +45,7 @@ def export(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def small(make_checkpoint: Callable[..., Path], tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     """A multilingual checkpoint of random weights with two decoder layers and a window of 10 s, and its export."""
-    checkpoint = make_checkpoint("small", generation=GENERATION, vocab_size=51_865, decoder_layers=2)
+    checkpoint = make_checkpoint("small", generation={**GENERATION, "max_length": 48}, vocab_size=51_865, decoder_layers=2)
     return checkpoint, export_onnx(checkpoint, tmp_path_factory.mktemp("onnx") / "small")
 
 
@@ -68,21 +53,6 @@ def small(make_checkpoint: Callable[..., Path], tmp_path_factory: pytest.TempPat
 def folder(small: tuple[Path, Path], tmp_path: Path) -> Path:
     """A copy of the small export, to be spoilt."""
     return shutil.copytree(small[1], tmp_path / "export")
-
-
-def noise(seconds: float, seed: int = 0) -> np.ndarray:
-    return np.random.default_rng(seed).normal(0, 0.1 * (1 + seed), round(seconds * 16_000)).astype(np.float32)
-
-
-def assert_alike(ours: Transcription, theirs: Transcription, tolerance: float) -> None:
-    assert ours.text == theirs.text
-    assert [word.text for word in ours.words] == [word.text for word in theirs.words]
-    assert ours.word_tokens == theirs.word_tokens
-    np.testing.assert_allclose(ours.token_logprobs, theirs.token_logprobs, atol=tolerance)
-    np.testing.assert_allclose(ours.token_entropies, theirs.token_entropies, atol=tolerance)
-    assert ours.tempered_logprobs.keys() == theirs.tempered_logprobs.keys()
-    for temperature, values in ours.tempered_logprobs.items():
-        np.testing.assert_allclose(values, theirs.tempered_logprobs[temperature], atol=tolerance)
 
 
 def test_float32_is_what_transformers_makes_of_the_checkpoint(
@@ -155,10 +125,9 @@ def test_longer_than_the_window_is_transformers_long_form(language: str, task: s
         assert_alike(one, other, 2e-3)
 
 
-def test_a_read_book_in_two_windows(export: Path, transcriber: Any) -> None:
-    """Lines of one book, said twice, take 34 s: the second window starts where a segment ended, not at 30 s."""
-    clip = np.concatenate([read_audio(line.audio) for line in open_corpus("books")] * 2)[: 34 * 16_000]
-    [ours], [theirs] = (model.transcribe([model.frontend(clip)]) for model in (load_transcriber(f"onnx:{export}"), transcriber))
+def test_a_read_book_in_two_windows(export: Path, transcriber: Any, long_clip: np.ndarray) -> None:
+    """The second window starts where a segment ended, not at 30 s."""
+    [ours], [theirs] = (model.transcribe([model.frontend(long_clip)]) for model in (load_transcriber(f"onnx:{export}"), transcriber))
     assert len(ours.text.split()) > 60
     assert_alike(ours, theirs, 1e-3)
 
