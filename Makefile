@@ -17,7 +17,7 @@ lint: $(VENV)/.installed-dev ## style, types, direction of imports
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/lint-imports
+	PYTHONPATH=tools $(BIN)/lint-imports
 
 benchmarks: $(VENV)/.installed-dev ## measure speed and memory
 	$(BIN)/pytest tests/benchmarks/bench_*.py --benchmark-columns=median,iqr,rounds

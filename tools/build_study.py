@@ -11,13 +11,12 @@ sys.path.insert(0, str(ROOT))
 from askd_bench.metrics.bootstrap import RESAMPLES  # noqa: E402
 from askd_bench.report.leaderboard.speeds import SPEED_FOLDER, Bench, speed_records  # noqa: E402
 from askd_bench.report.page.drawing import svg  # noqa: E402
-from askd_bench.report.study.answers import verdict  # noqa: E402
-from askd_bench.report.study.beside import findings_beside  # noqa: E402
-from askd_bench.report.study.charts import charts  # noqa: E402
-from askd_bench.report.study.measured import Measurements  # noqa: E402
-from askd_bench.report.study.page import findings  # noqa: E402
-from askd_bench.report.study.plan import StudyPlan, load_study_plan  # noqa: E402
-from askd_bench.report.study.tables import markdown, verdict_table  # noqa: E402
+from study.answers import verdict  # noqa: E402
+from study.charts import charts  # noqa: E402
+from study.findings import findings, findings_beside  # noqa: E402
+from study.measurements import Measurements  # noqa: E402
+from study.plan import StudyPlan, load_study_plan  # noqa: E402
+from study.tables import markdown, verdict_table  # noqa: E402
 
 RESULTS = ROOT / "reference_results"
 PAGE = ROOT / "docs" / "STUDY.md"

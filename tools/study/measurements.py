@@ -15,10 +15,10 @@ from askd_bench.metrics.bootstrap import Clusters, Resampled, cluster_by, resamp
 from askd_bench.metrics.scored import Scored
 from askd_bench.metrics.scoring import score
 from askd_bench.metrics.temperature import TemperatureFit, at_temperature, fit_temperature
-from askd_bench.report.study import extra
-from askd_bench.report.study.plan import Domain, StudyPlan
 from askd_bench.results import Result
 from askd_bench.types import Row
+from study import extra
+from study.plan import Domain, StudyPlan
 
 Arrays = Mapping[str, NDArray[np.generic]]
 PLAIN, WORDS, SCALED, INHERITED = "plain", "words", "scaled", "inherited"

@@ -5,9 +5,9 @@ from itertools import combinations
 
 from askd_bench.errors import UserError
 from askd_bench.metrics.significance import ALPHA, holm
-from askd_bench.report.study.measured import Measurements
-from askd_bench.report.study.outcomes import PRIMARY, Difference, Figure, Outcome, difference, figure
-from askd_bench.report.study.plan import SHIFTED, TEACHER
+from study.measurements import Measurements
+from study.outcomes import PRIMARY, Difference, Figure, Outcome, difference, figure
+from study.plan import SHIFTED, TEACHER
 
 DASH = "–"
 

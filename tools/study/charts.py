@@ -5,9 +5,9 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from askd_bench.report.page.charts import Chart, Point, Series
-from askd_bench.report.study.measured import WORDS, Measurements
-from askd_bench.report.study.outcomes import CONFIDENT, WER, Outcome, figure
-from askd_bench.report.study.plan import SHIFTED, TEACHER
+from study.measurements import WORDS, Measurements
+from study.outcomes import CONFIDENT, WER, Outcome, figure
+from study.plan import SHIFTED, TEACHER
 
 _MAIN_ARMS = 4
 

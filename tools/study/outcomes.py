@@ -11,8 +11,8 @@ from askd_bench.metrics import calibration, hallucination, inheritance, word_err
 from askd_bench.metrics.bootstrap import Array, Formula, percentile_interval
 from askd_bench.metrics.metric import ratio_of
 from askd_bench.metrics.significance import ALPHA, POWER
-from askd_bench.report.study import extra
-from askd_bench.report.study.measured import INHERITED, PLAIN, SCALED, WORDS, Measurements
+from study import extra
+from study.measurements import INHERITED, PLAIN, SCALED, WORDS, Measurements
 
 _FORMULAS = {metric.name: metric.formula for module in (word_errors, hallucination, calibration, inheritance) for metric in module.METRICS}
 

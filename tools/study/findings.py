@@ -1,16 +1,17 @@
-"""The findings of a study as Markdown: the verdict first, then the tables it rests on."""
+"""The findings of a study as Markdown: the verdict first, then the tables it rests on; or tables alone, where a plan carries no verdict."""
 
 from collections.abc import Mapping, Sequence
 
 from askd_bench.metrics.bootstrap import RESAMPLES
 from askd_bench.report.page.charts import Chart
-from askd_bench.report.study import outcomes as o
-from askd_bench.report.study import tables as t
-from askd_bench.report.study.answers import answers, verdict
-from askd_bench.report.study.measured import PLAIN, Measurements
-from askd_bench.report.study.plan import CLEAN, SHIFTED, TEACHER
+from study import outcomes as o
+from study import tables as t
+from study.answers import answers, verdict
+from study.measurements import PLAIN, Measurements
+from study.plan import CLEAN, SHIFTED, TEACHER
 
 Section = tuple[str, Sequence[str]]
+_BY_DOMAIN = (o.WER, o.CAPPED, o.CONFIDENT, o.SUBSTITUTED, o.ECE, o.INHERITANCE)
 
 
 def findings(measurements: Measurements, figures: Mapping[str, Chart]) -> str:
@@ -93,6 +94,36 @@ def findings(measurements: Measurements, figures: Mapping[str, Chart]) -> str:
         ("Figures", [f"![{chart.title}. {chart.description}]({path})\n\n{chart.caption}" for path, chart in figures.items()]),
     ]
     return "\n\n".join(f"### {title}\n\n" + "\n\n".join(parts) for title, parts in sections if parts)
+
+
+def findings_beside(measurements: Measurements) -> str:
+    """Return tables without a verdict, for students of one seed or exports beside what they came from.
+
+    Word errors by domain; the plan's differences on clean, on shifted speech, by domain; over-confidence; silence.
+    """
+    pairs = [*measurements.plan.contrasts, measurements.plan.primary]
+    domains = [*measurements.plan.domains, SHIFTED]
+    spoken = [domain for domain in domains if o.figure(measurements, [measurements.plan.teacher], domain, o.WER) is not None]
+    compared = (o.WER, o.CAPPED, o.INSERTIONS, o.CONFIDENT, o.CONFIDENT_SCALED, o.ECE)
+    held = (o.CONFIDENT, o.CONFIDENT_SCALED, o.GAP, o.ECE, o.ECE_SCALED, o.INHERITANCE, o.DELETIONS, o.INSERTIONS)
+    parts = [
+        *(t.domain_table(measurements, one, spoken) for one in (o.WER, o.CAPPED)),
+        *(t.contrast_table(measurements, pairs, compared, domain) for domain in (CLEAN, SHIFTED) if domain in spoken),
+        *(t.domain_contrasts(measurements, pair, _BY_DOMAIN, spoken) for pair in measurements.plan.by_domain),
+        "Shifted speech, and what a temperature fitted on clean dev speech makes of it:",
+        t.outcome_table(measurements, held, SHIFTED),
+        t.temperature_table(measurements),
+        *(
+            table
+            for domain in domains
+            if domain not in spoken
+            for table in (
+                t.outcome_table(measurements, (o.INVENTED,), domain),
+                t.contrast_table(measurements, pairs, (o.INVENTED,), domain),
+            )
+        ),
+    ]
+    return "\n\n".join(parts)
 
 
 def _how(measurements: Measurements) -> str:

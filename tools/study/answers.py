@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 
 from askd_bench.metrics.significance import ALPHA
-from askd_bench.report.study import outcomes as o
-from askd_bench.report.study.measured import Measurements
-from askd_bench.report.study.plan import CLEAN, SHIFTED, TEACHER
-from askd_bench.report.study.tables import difference_text, figure_text, primary_differences, shown
+from study import outcomes as o
+from study.measurements import Measurements
+from study.plan import CLEAN, SHIFTED, TEACHER
+from study.tables import difference_text, figure_text, primary_differences, shown
 
 
 def verdict(measurements: Measurements) -> str:

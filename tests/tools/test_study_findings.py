@@ -13,11 +13,14 @@ from askd_bench.metrics.aligned import align_systems
 from askd_bench.metrics.bootstrap import cluster_by
 from askd_bench.metrics.significance import paired_bootstrap
 from askd_bench.report.page.drawing import svg
-from askd_bench.report.study.answers import _why_not, verdict
-from askd_bench.report.study.beside import findings_beside
-from askd_bench.report.study.charts import charts
-from askd_bench.report.study.measured import Measurements
-from askd_bench.report.study.outcomes import (
+from askd_bench.results import Result
+from askd_bench.text import normaliser
+from askd_bench.types import Row
+from study.answers import _why_not, verdict
+from study.charts import charts
+from study.findings import findings, findings_beside
+from study.measurements import Measurements
+from study.outcomes import (
     CAPPED,
     CONFIDENT,
     DEGRADATION,
@@ -30,12 +33,8 @@ from askd_bench.report.study.outcomes import (
     difference,
     figure,
 )
-from askd_bench.report.study.page import findings
-from askd_bench.report.study.plan import SHIFTED, StudyPlan, load_study_plan
-from askd_bench.report.study.tables import primary_differences, shown, temperature_table, verdict_table
-from askd_bench.results import Result
-from askd_bench.text import normaliser
-from askd_bench.types import Row
+from study.plan import SHIFTED, StudyPlan, load_study_plan
+from study.tables import primary_differences, shown, temperature_table, verdict_table
 
 PLAN = """
 teacher = "whisper-tiny.en"
