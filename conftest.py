@@ -7,4 +7,4 @@ from hypothesis import HealthCheck, settings
 settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture])
 settings.load_profile("untimed")
 
-collect_ignore = [] if find_spec("ray") else ["askd_bench/evaluation/ray_executor.py"]
+collect_ignore = [] if find_spec("ray") else ["askd_bench/evaluation/executors/ray.py"]

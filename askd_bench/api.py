@@ -4,11 +4,11 @@ from pathlib import Path
 from typing import get_args
 
 from askd_bench.errors import unknown_name
-from askd_bench.evaluation.benching import bench
-from askd_bench.evaluation.benchmark import Benchmark
-from askd_bench.evaluation.merging import merge
-from askd_bench.evaluation.rendering import render
+from askd_bench.evaluation.merge import merge
+from askd_bench.evaluation.rendered_audio import render
 from askd_bench.evaluation.run import CorpusResult, run
+from askd_bench.evaluation.speed import bench
+from askd_bench.evaluation.timings import Benchmark
 from askd_bench.evaluation.verify import verify
 from askd_bench.metrics.groups import GroupTable
 from askd_bench.report.comparing import compare

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 from transformers.audio_utils import mel_filter_bank
 
-from askd_bench.models.base import Features, ModelCard
-from askd_bench.models.log_mel import LogMel
+from askd_bench.models.features.log_mel import LogMel
+from askd_bench.models.protocol import Features, ModelCard
 from askd_bench.types import Transcription, Word
 
 WORDS = ("the", "pilot", "café", "naïve", "Zürich", "東京", "flew", "over", "“there”", "😀")

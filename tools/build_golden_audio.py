@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 
 from askd_bench.evaluation.inputs import resolve_inputs
-from askd_bench.evaluation.rendering import rendered_rows
+from askd_bench.evaluation.rendered_audio import rendered_rows
 from askd_bench.paths import NOISE_DIR
 from askd_bench.suites import bundled_suites
 

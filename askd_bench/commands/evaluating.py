@@ -112,7 +112,7 @@ def merge(
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Discard results that are in the way.")] = False,
 ) -> None:
     """Join what `run --shard 1/n` to `--shard n/n` left into the results of whole runs, and print the tables."""
-    from askd_bench.evaluation.merging import merge as join
+    from askd_bench.evaluation.merge import merge as join
 
     _print_results([result.path for result in join(shards, output=output, normalizer=normalizer, overwrite=overwrite)])
 
@@ -132,10 +132,10 @@ def render(
     ] = None,
 ) -> None:
     """Write the exact audio a model would hear (FLAC, int16) with hashes and realised parameters, to score systems elsewhere."""
-    from askd_bench.evaluation import rendering
+    from askd_bench.evaluation import rendered_audio
 
     if check is not None:
-        differences = rendering.check(check, noise_dir=noise_dir, workers=workers)
+        differences = rendered_audio.check(check, noise_dir=noise_dir, workers=workers)
         for difference in differences:
             out.print(difference, highlight=False, soft_wrap=True)
         out.print(f"{check}: {len(differences)} differences" if differences else f"{check}: every hash is the same")
@@ -145,7 +145,7 @@ def render(
     from askd_bench.report.progress_bar import ProgressBar
 
     with ProgressBar(err) as progress:
-        manifest = rendering.render(
+        manifest = rendered_audio.render(
             suite,
             out=out_,
             corpus=corpus,
@@ -193,7 +193,7 @@ def bench(
     as_json: Annotated[bool, typer.Option("--json", help="Print everything measured as JSON.")] = False,
 ) -> None:
     """Measure latency and throughput of a model by batch size, without scoring: warm-up, repeated rounds, percentiles, memory."""
-    from askd_bench.evaluation.benching import bench as measure  # torch is slow to import
+    from askd_bench.evaluation.speed import bench as measure  # torch is slow to import
     from askd_bench.report.benching import bench_json, bench_table
     from askd_bench.report.progress_bar import ProgressBar
 

@@ -9,19 +9,19 @@ from typing import Any
 
 from askd_bench.corpora import SEED_RULE as SELECT_RULE
 from askd_bench.errors import UserError, unknown_name
+from askd_bench.evaluation.executors.local import Local
 from askd_bench.evaluation.hearing import Listener, Size, hear
 from askd_bench.evaluation.inputs import Inputs, folder_fingerprint, resolve_inputs
-from askd_bench.evaluation.local_executor import Local
 from askd_bench.evaluation.panel import Described, Executor, Panel
 from askd_bench.evaluation.plan import Plan
 from askd_bench.evaluation.profile import Profile
 from askd_bench.evaluation.progress import Held, Progress, Silent
-from askd_bench.evaluation.render import SEED_RULE
 from askd_bench.evaluation.shards import Shard, say_done
 from askd_bench.evaluation.versions import versions
 from askd_bench.evaluation.workers import Preparer, Workers, default_workers
 from askd_bench.models.load import load_transcriber
 from askd_bench.models.names import DEFAULT_MODEL
+from askd_bench.rendering import SEED_RULE
 from askd_bench.results import PLANNED_ROWS, SCHEMA_VERSION, Result, RowStore, signature_of
 from askd_bench.text import DEFAULT_NORMALISER, normaliser
 from askd_bench.types import Split
@@ -170,7 +170,7 @@ def _refuse_namesakes(arguments: Sequence[str], models: Sequence[Described]) -> 
 
 def _on_ray(models: Sequence[str], options: dict[str, Any], **how: Any) -> AbstractContextManager[Executor]:
     try:
-        from askd_bench.evaluation.ray_executor import OnRay
+        from askd_bench.evaluation.executors.ray import OnRay
     except ImportError:
         raise UserError("executor: 'ray' needs a package that is not installed (allowed: local, or pip install askd-bench[ray])") from None
     return OnRay(load_transcriber, models, options, **how)

@@ -5,8 +5,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from askd_bench.models.base import Features, SharesEncoder, Transcriber, is_timed
 from askd_bench.models.memory import is_out_of_memory
+from askd_bench.models.protocol import Features, SharesEncoder, Transcriber, is_timed
 from askd_bench.types import Failure, Transcription
 
 

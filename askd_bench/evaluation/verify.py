@@ -19,10 +19,10 @@ from askd_bench.corpora import SEED_RULE as SELECT_RULE
 from askd_bench.errors import UserError
 from askd_bench.evaluation.inputs import Inputs, folder_fingerprint, resolve_inputs
 from askd_bench.evaluation.plan import Plan
-from askd_bench.evaluation.render import SEED_RULE
-from askd_bench.evaluation.rendering import hashes_now
-from askd_bench.models.base import ModelCard
+from askd_bench.evaluation.rendered_audio import hashes_now
+from askd_bench.models.protocol import ModelCard
 from askd_bench.paths import REFERENCE_RESULTS_DIR
+from askd_bench.rendering import SEED_RULE
 from askd_bench.results import SCHEMA_VERSION, Result, differences, find_results, row_from_json, row_to_json
 from askd_bench.suites import load_suite
 from askd_bench.types import Row, Utterance

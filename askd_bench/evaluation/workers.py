@@ -20,9 +20,9 @@ from threadpoolctl import threadpool_limits
 
 from askd_bench.errors import AudioError, UserError
 from askd_bench.evaluation.plan import Batch
-from askd_bench.evaluation.render import render
-from askd_bench.models.base import Frontend
+from askd_bench.models.protocol import Frontend
 from askd_bench.perturbations.base import Scene
+from askd_bench.rendering import render
 from askd_bench.types import SAMPLING_RATE, Realised, Utterance
 
 _AHEAD = 2

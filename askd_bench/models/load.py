@@ -7,18 +7,18 @@ from typing import Any
 from transformers import MODEL_FOR_CTC_MAPPING, MODEL_FOR_SPEECH_SEQ_2_SEQ_MAPPING, WhisperConfig
 
 from askd_bench.errors import UserError
-from askd_bench.models.base import Transcriber
 from askd_bench.models.checkpoint import Checkpoint, open_checkpoint
 from askd_bench.models.devices import say_dtype
 from askd_bench.models.options import Options
+from askd_bench.models.protocol import Transcriber
 
 RUNTIMES = {
-    "ctranslate2": "askd_bench.models.ctranslate2_whisper",
-    "onnx": "askd_bench.models.onnx_whisper",
-    "python": "askd_bench.models.python_callable",
-    "transcripts": "askd_bench.models.transcripts",
-    "http": "askd_bench.models.http_server",
-    "https": "askd_bench.models.http_server",
+    "ctranslate2": "askd_bench.models.exports.ctranslate2_whisper",
+    "onnx": "askd_bench.models.exports.onnx_whisper",
+    "python": "askd_bench.models.external.python_callable",
+    "transcripts": "askd_bench.models.external.transcripts",
+    "http": "askd_bench.models.external.http_transcriber",
+    "https": "askd_bench.models.external.http_transcriber",
 }
 """`--model` prefix -> the module whose `load(model, options)` makes the transcriber; each is imported only when asked for."""
 
@@ -48,11 +48,11 @@ def load_transcriber(model: str, **options: Any) -> Transcriber:
 def _adapter(checkpoint: Checkpoint) -> Callable[[Checkpoint, Options], Transcriber]:
     config = type(checkpoint.config)
     if issubclass(config, WhisperConfig):
-        return import_module("askd_bench.models.whisper").load  # type: ignore[no-any-return]
+        return import_module("askd_bench.models.whisper.transcriber").load  # type: ignore[no-any-return]
     if config in MODEL_FOR_SPEECH_SEQ_2_SEQ_MAPPING:
-        return import_module("askd_bench.models.seq2seq").load  # type: ignore[no-any-return]
+        return import_module("askd_bench.models.transformers.seq2seq").load  # type: ignore[no-any-return]
     if config in MODEL_FOR_CTC_MAPPING:
-        return import_module("askd_bench.models.ctc").load  # type: ignore[no-any-return]
+        return import_module("askd_bench.models.transformers.ctc").load  # type: ignore[no-any-return]
     raise UserError(
         f"model: {checkpoint.argument!r} is a {checkpoint.config.model_type!r} checkpoint, not a speech recogniser that transformers runs "
         "(allowed: speech sequence-to-sequence and CTC models)"

@@ -6,7 +6,7 @@ from dataclasses import asdict
 from rich import box
 from rich.table import Table
 
-from askd_bench.evaluation.benchmark import Benchmark
+from askd_bench.evaluation.timings import Benchmark
 
 
 def bench_table(benchmark: Benchmark) -> Table:

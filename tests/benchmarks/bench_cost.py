@@ -13,11 +13,11 @@ import pytest
 from threadpoolctl import threadpool_limits
 
 from askd_bench.corpora import open_corpus, select
-from askd_bench.evaluation.render import render
-from askd_bench.models.base import SharesEncoder
 from askd_bench.models.load import load_transcriber
 from askd_bench.models.names import DEFAULT_MODEL
+from askd_bench.models.protocol import SharesEncoder
 from askd_bench.perturbations.base import Scene
+from askd_bench.rendering import render
 from askd_bench.results import Result
 from askd_bench.suites import load_suite
 from askd_bench.types import SAMPLING_RATE, Utterance

@@ -27,9 +27,9 @@ import numpy as np
 
 from askd_bench.corpora import open_corpus, select
 from askd_bench.evaluation.profile import Profile
-from askd_bench.evaluation.render import render
 from askd_bench.models.names import DEFAULT_MODEL, bundled_models
 from askd_bench.perturbations.base import Scene
+from askd_bench.rendering import render
 from askd_bench.results import Result
 from askd_bench.suites import load_suite
 from askd_bench.types import SAMPLING_RATE, Samples, Utterance

@@ -16,6 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from rich.console import Console
 from rich.table import Table
+from stub_runs import BATCH, CONDITIONS, run_stub, timeless, without_speed
 from stub_transcriber import HashingTranscriber
 
 from askd_bench.errors import UserError
@@ -23,35 +24,9 @@ from askd_bench.evaluation.run import CorpusResult, run
 from askd_bench.report.scoring import score_table
 from askd_bench.results import ROWS_FILE
 
-CONDITIONS = ["white-0dB", "babble-0dB", "music-0dB"]
-BATCH = 4
-
-
-def run_stub(corpus: Path, output: Path, **options: Any) -> CorpusResult:
-    options = {"conditions": CONDITIONS, "workers": 0, "batch_size": BATCH, **options}
-    [result] = run("noisy", "stub", corpus=[str(corpus)], output=output, **options)
-    return result
-
-
-def timeless(rows: Path) -> list[dict[str, Any]]:
-    """The rows but for their timings, which must be there as a key."""
-    records = [json.loads(line) for line in rows.read_text(encoding="utf-8").splitlines()]
-    for record in records:
-        del record["decode_s"]
-    return records
-
 
 def timings(rows: Path) -> list[float | None]:
     return [json.loads(line)["decode_s"] for line in rows.read_text(encoding="utf-8").splitlines()]
-
-
-def without_speed(summary: dict[str, Any]) -> dict[str, Any]:
-    """The summary but for what was measured about the process: speed and memory."""
-    copy = json.loads(json.dumps(summary))
-    del copy["peak_memory_bytes"]
-    for table in (copy["pooled"], *copy["conditions"].values()):
-        del table["metrics"]["rtfx"]
-    return copy
 
 
 @pytest.fixture(scope="module")

@@ -11,13 +11,13 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from stub_runs import BATCH, CONDITIONS, run_stub, timeless, without_speed
 from stub_transcriber import HashingTranscriber
-from test_repeatable_runs import BATCH, CONDITIONS, run_stub, timeless, without_speed
 
 from askd_bench.compression import SUFFIXES, packed
 from askd_bench.corpora import Corpus, open_corpus
 from askd_bench.errors import UserError
-from askd_bench.evaluation.merging import merge
+from askd_bench.evaluation.merge import merge
 from askd_bench.evaluation.plan import Plan
 from askd_bench.evaluation.run import CorpusResult, run
 from askd_bench.evaluation.shards import DONE_FILE, Shard
@@ -281,6 +281,6 @@ def test_more_shards_than_batches_are_refused(small_corpus: Path, loaded_stub: N
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full here")
 def test_a_full_disk_is_no_damage(shards: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """What cannot be written is not blamed on the shard that was being read."""
-    monkeypatch.setattr("askd_bench.evaluation.merging.ROWS_FILE", "/dev/full")
+    monkeypatch.setattr("askd_bench.evaluation.merge.ROWS_FILE", "/dev/full")
     with pytest.raises(UserError, match="cannot be written: No space left on device"):
         merge([shards], output=tmp_path / "merged", overwrite=True)

@@ -32,8 +32,8 @@ def transcriber() -> Any:
 def clips() -> list[Any]:
     """Four bundled utterances of three corpora as they are, and four under noise and babble, as a run renders them."""
     from askd_bench.corpora import open_corpus
-    from askd_bench.evaluation.render import render
     from askd_bench.perturbations.base import Scene
+    from askd_bench.rendering import render
     from askd_bench.suites import load_suite
 
     suite = load_suite("noisy")

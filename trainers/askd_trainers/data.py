@@ -17,8 +17,8 @@ from torch.utils.data import Dataset
 from askd_bench.audio import audio_duration_s, read_audio
 from askd_bench.corpora import open_corpus
 from askd_bench.errors import AudioError, UserError
-from askd_bench.evaluation.render import render
 from askd_bench.perturbations.base import Scene
+from askd_bench.rendering import render
 from askd_bench.suites import Condition, load_suite
 from askd_bench.types import SAMPLING_RATE, Samples, Utterance
 from askd_trainers.encoder_states import FrozenEncoder

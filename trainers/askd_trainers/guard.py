@@ -9,8 +9,8 @@ from pathlib import Path
 
 from askd_bench.corpora import list_corpora, open_corpus
 from askd_bench.errors import UserError
-from askd_bench.evaluation.render import render
 from askd_bench.perturbations.base import Scene
+from askd_bench.rendering import render
 from askd_bench.suites import bundled_suites, load_suite
 from askd_bench.types import Utterance
 from askd_trainers.data import CLEAN, audio_bytes

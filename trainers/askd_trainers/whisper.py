@@ -11,9 +11,9 @@ from transformers import WhisperConfig, WhisperForConditionalGeneration, Whisper
 from transformers.modeling_outputs import BaseModelOutput
 
 from askd_bench.errors import UserError
-from askd_bench.models.greedy import GreedySettings
-from askd_bench.models.log_mel import LogMel
-from askd_bench.models.whisper_decoder import WhisperDecoder, decode_greedily
+from askd_bench.models.decoding.greedy import GreedySettings
+from askd_bench.models.features.log_mel import LogMel
+from askd_bench.models.whisper.decoder import WhisperDecoder, decode_greedily
 from askd_bench.types import SAMPLING_RATE, Samples
 from askd_trainers.cross_attention import absorb_cross_attention
 from askd_trainers.losses import cross_entropy

@@ -12,7 +12,7 @@ SPEED_FOLDER = "speed"
 
 
 class Card(BaseModel):
-    """What was measured, and under what circumstances; see `askd_bench.models.base.ModelCard`."""
+    """What was measured, and under what circumstances; see `askd_bench.models.protocol.ModelCard`."""
 
     weights_sha256: str
     dtype: str
@@ -21,7 +21,7 @@ class Card(BaseModel):
 
 
 class SpeedAt(BaseModel):
-    """Speed at one batch size; see `askd_bench.evaluation.benchmark.Speed`."""
+    """Speed at one batch size; see `askd_bench.evaluation.timings.Speed`."""
 
     batch_size: int = Field(ge=1)
     p50_s: float = Field(gt=0)

@@ -11,8 +11,8 @@ import numpy as np
 
 from askd_bench.corpora import open_corpus
 from askd_bench.errors import UserError
-from askd_bench.evaluation.render import render
 from askd_bench.perturbations.base import Scene
+from askd_bench.rendering import render
 from askd_bench.report.page.sections import Section
 from askd_bench.suites import Suite
 from askd_bench.types import SAMPLING_RATE, Samples, Utterance

@@ -1,0 +1,193 @@
+"""`render`: writes the exact audio a model would hear, so that systems elsewhere can be scored on it, and checks such audio."""
+
+import json
+from collections import defaultdict
+from collections.abc import Collection, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import soundfile
+
+from askd_bench.audio import to_int16
+from askd_bench.corpora import Corpus, open_corpus
+from askd_bench.errors import UserError
+from askd_bench.evaluation.inputs import Inputs, count, resolve_inputs
+from askd_bench.evaluation.plan import Batch, Plan
+from askd_bench.evaluation.progress import Progress, Silent
+from askd_bench.evaluation.workers import Prepared, Preparer, Workers, default_workers
+from askd_bench.models.protocol import AsHeard
+from askd_bench.suites import load_suite
+from askd_bench.types import SAMPLING_RATE, Samples, Split
+
+MANIFEST_FILE = "manifest.jsonl"
+_CHUNK = 16
+
+
+def render(
+    suite: str = "noisy",
+    *,
+    out: Path,
+    corpus: Sequence[str] | None = None,
+    conditions: Sequence[str] | None = None,
+    full: bool = False,
+    limit: int | None = None,
+    split: Split = "test",
+    noise_dir: Path | None = None,
+    workers: int | None = None,
+    progress: Progress | None = None,
+) -> Path:
+    """Write every chosen utterance under every chosen condition as FLAC (16 kHz, int16), with a manifest, and return the manifest's path.
+
+    The files are `<out>/<corpus>/<condition>/<utterance>.flac`. A manifest row holds NeMo's keys (`audio_filepath, text, duration`) and
+    `suite, version, corpus, source, condition, utterance, speaker, group, audio_sha256, realised, error`; its hash is what `run` records.
+
+    Args:
+        out: a folder that is new or empty.
+        suite, corpus, conditions, full, limit, split, noise_dir, workers, progress: as for `run`.
+
+    Raises:
+        UserError: bad input, or `out` holds something.
+    """
+    inputs = resolve_inputs(suite, corpus=corpus, conditions=conditions, full=full, limit=limit, split=split, noise_dir=noise_dir)
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise UserError(f"out: {str(out)!r} is not empty (allowed: a new or empty folder)")
+    out.mkdir(parents=True, exist_ok=True)
+    manifest = out / MANIFEST_FILE
+    unfinished = manifest.with_suffix(".tmp")
+    with unfinished.open("w", encoding="utf-8", errors="backslashreplace", newline="\n") as lines:
+        for row, samples in rendered_rows(inputs, workers=workers, progress=progress):
+            if samples is not None:
+                _write(out / row["audio_filepath"], samples)
+            lines.write(json.dumps(row, ensure_ascii=False) + "\n")
+    return unfinished.replace(manifest)
+
+
+def rendered_rows(
+    inputs: Inputs, *, workers: int | None = None, progress: Progress | None = None
+) -> Iterator[tuple[dict[str, Any], Samples | None]]:
+    """Yield the manifest row of every rendering and its audio (None where `error` says why there is none), condition by condition."""
+    progress = progress or Silent()
+    with Workers(default_workers() if workers is None else workers) as pool:
+        for selected in inputs.corpora:
+            plan = Plan(
+                conditions=inputs.conditions,
+                reported=selected.reported,
+                fitting=None,
+                baseline=inputs.suite.baseline,
+                batch_size=_CHUNK,
+                window_s=None,
+            )
+            progress.start(selected.reported.name, [c.id for c in inputs.conditions], count(selected.reported), 0)
+            for batch, prepared in pool.prepare(_preparer(inputs), plan):
+                for item in prepared:
+                    yield _row(inputs, selected.reported, batch.condition.id, item), item.features[0] if item.features else None
+                progress.advance(batch.condition.id, len(prepared), kept=False)
+
+
+def check(manifest: Path, *, noise_dir: Path | None = None, workers: int | None = None) -> list[str]:
+    """Render what a manifest lists again and return every difference as `suite source condition utterance: listed hash -> hash now`.
+
+    Raises:
+        UserError: the manifest is missing or is none of `render`'s.
+    """
+    wanted: defaultdict[tuple[str, int, str], dict[tuple[str, str], str | None]] = defaultdict(dict)
+    for row in _read(manifest):
+        wanted[row["suite"], row["version"], row["source"]][row["condition"], row["utterance"]] = row["audio_sha256"]
+    found = []
+    for (suite, version, corpus), hashes in wanted.items():
+        now = load_suite(suite)
+        if now.version != version:
+            found.append(f"{suite}: version {version} -> {now.version}")
+            continue
+        found += [
+            f"{suite} {corpus} {condition} {utterance}: {hashes[condition, utterance]} -> {sha256}"
+            for condition, utterance, sha256 in hashes_now(suite, corpus, hashes, noise_dir, workers)
+            if hashes[condition, utterance] != sha256
+        ]
+    return found
+
+
+def hashes_now(
+    suite: str, corpus: str, keys: Collection[tuple[str, str]], noise_dir: Path | None, workers: int | None
+) -> Iterator[tuple[str, str, str | None]]:
+    """Render again and yield (condition, utterance, hash now) of every key; None where it cannot be rendered or is no more.
+
+    Args:
+        suite, corpus: as for `render`.
+        keys: (condition, utterance) pairs.
+        noise_dir, workers: as for `render`.
+
+    Raises:
+        UserError: unknown suite or corpus.
+    """
+    conditions = sorted({condition for condition, _ in keys})
+    inputs = resolve_inputs(suite, corpus=[corpus], conditions=None, full=True, limit=0, split="test", noise_dir=noise_dir)
+    left = set(keys)
+    batches = [
+        Batch(inputs.suite.conditions[condition], chunk[start : start + _CHUNK])
+        for condition in conditions
+        if condition in inputs.suite.conditions
+        for chunk in [[u for u in open_corpus(corpus) if (condition, u.id) in keys]]
+        for start in range(0, len(chunk), _CHUNK)
+    ]
+    with Workers(default_workers() if workers is None else workers) as pool:
+        for batch, prepared in pool.prepare(_preparer(inputs), batches):
+            for item in prepared:
+                left.discard((batch.condition.id, item.utterance.id))
+                yield batch.condition.id, item.utterance.id, item.audio_sha256
+    for condition, utterance in sorted(left):
+        yield condition, utterance, None
+
+
+def _preparer(inputs: Inputs) -> Preparer:
+    return Preparer(
+        suite=inputs.suite.name,
+        version=inputs.suite.version,
+        talkers=tuple(inputs.talkers),
+        noise_dir=inputs.noise_dir,
+        frontends=(AsHeard(),),
+    )
+
+
+def _row(inputs: Inputs, corpus: Corpus, condition: str, item: Prepared) -> dict[str, Any]:
+    utterance = item.utterance
+    return {
+        "suite": inputs.suite.name,
+        "version": inputs.suite.version,
+        "corpus": corpus.name,
+        "source": corpus.source,
+        "condition": condition,
+        "utterance": utterance.id,
+        "audio_filepath": f"{corpus.name}/{condition}/{_file_name(utterance.id)}.flac" if item.features is not None else None,
+        "text": utterance.reference,
+        "duration": round(item.duration_s, 5),
+        "speaker": utterance.speaker,
+        "group": utterance.group,
+        "audio_sha256": item.audio_sha256,
+        "realised": dict(item.realised),
+        "error": item.error,
+    }
+
+
+def _file_name(utterance: str) -> str:
+    return "".join(character if character.isalnum() or character in "._-~" else "_" for character in utterance)
+
+
+def _write(path: Path, samples: Samples) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    soundfile.write(path, to_int16(samples), SAMPLING_RATE, format="FLAC", subtype="PCM_16")
+
+
+def _read(manifest: Path) -> Iterator[dict[str, Any]]:
+    if not manifest.is_file():
+        raise UserError(f"check: {str(manifest)!r} does not exist (allowed: a manifest that render wrote)")
+    with manifest.open(encoding="utf-8") as lines:
+        for number, line in enumerate(lines, start=1):
+            try:
+                row = json.loads(line)
+                missing = {"suite", "version", "source", "condition", "utterance", "audio_sha256"} - set(row)
+            except (ValueError, TypeError):
+                raise UserError(f"check: {manifest}, line {number}: not JSON (allowed: a manifest that render wrote)") from None
+            if missing:
+                raise UserError(f"check: {manifest}, line {number}: {', '.join(sorted(missing))} missing (allowed: a manifest of render)")
+            yield row

@@ -1,0 +1,1 @@
+"""Whisper checkpoints exported to other runtimes."""

@@ -1,0 +1,1 @@
+"""Recognisers that run outside: servers, Python functions, files of transcripts."""

@@ -1,0 +1,1 @@
+"""The other recognisers of transformers: sequence-to-sequence and CTC."""

@@ -1,0 +1,1 @@
+"""Whisper checkpoints, run by our own greedy decoder."""

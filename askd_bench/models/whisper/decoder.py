@@ -1,0 +1,148 @@
+"""Whisper's decoder, one step at a time, arranged so that a step touches little memory.
+
+The same function as transformers' `WhisperDecoder` with a cache, up to rounding, on the same weights. What differs is cross-attention.
+Projecting the 1,500 encoder states to keys and values, for each layer, is most of the work of decoding a short utterance, and reading
+them back in each step most of the rest. Both products are linear, so that the projections can be applied to the query, and to what it
+gathered, instead: `q·(W_k e) = (W_kᵀ q)·e` and `Σ p (W_v e) = W_v Σ p e`. All layers then read the same encoder states, nothing is
+projected beforehand, and the multiplications are fewer up to about as many tokens as a head has dimensions (64).
+"""
+
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+from transformers import WhisperForConditionalGeneration
+
+from askd_bench.models.decoding.confidence import TokenConfidences
+from askd_bench.models.decoding.greedy import GreedySettings, decode_steps
+from askd_bench.models.whisper.packed_linear import packed_linear
+
+_ROOM = 32
+"""Positions by which the cache of past keys and values grows."""
+
+
+class WhisperDecoder:
+    """A decoder's weights, arranged once for as many batches as there are.
+
+    Args:
+        model: in eval mode; changes made to its weights later are not seen.
+    """
+
+    def __init__(self, model: WhisperForConditionalGeneration) -> None:
+        decoder: Any = model.model.decoder
+        self.embed_tokens, self.positions = decoder.embed_tokens, decoder.embed_positions.weight
+        self.scale: float = getattr(decoder, "embed_scale", 1.0)
+        self.layers = [_Layer(layer) for layer in decoder.layers]
+        self.layer_norm = decoder.layer_norm
+        self.head = packed_linear(model.proj_out.weight, model.proj_out.bias)
+
+
+@torch.inference_mode()
+def decode_greedily(decoder: WhisperDecoder, encoder_states: Tensor, settings: GreedySettings) -> list[TokenConfidences]:
+    """Decode a batch greedily.
+
+    Args:
+        decoder: see there.
+        encoder_states: float, shape (batch, num_frames, d_model), the encoder's output.
+        settings: see `GreedySettings`.
+
+    Returns:
+        one record an utterance, without prompt and end token.
+    """
+    return decode_steps(WhisperSteps(decoder, encoder_states), len(encoder_states), settings, device=encoder_states.device)
+
+
+class WhisperSteps:
+    """The decoder over one batch; a `StepDecoder` (see `models.decoding.greedy`).
+
+    Args:
+        decoder: its weights.
+        encoder_states: float, shape (batch, num_frames, d_model), the encoder's output.
+    """
+
+    def __init__(self, decoder: WhisperDecoder, encoder_states: Tensor) -> None:
+        self._decoder = decoder
+        self._states = encoder_states
+        self._pasts: list[Tensor | None] = [None] * len(decoder.layers)
+        self._length = 0
+
+    def logits(self, tokens: Tensor) -> Tensor:
+        """Return float32 logits (batch, vocabulary) after tokens (batch, num_tokens): the prompt at first, then one token a row."""
+        decoder, end = self._decoder, self._length + tokens.shape[1]
+        hidden = decoder.embed_tokens(tokens) * decoder.scale + decoder.positions[self._length : end]
+        for number, layer in enumerate(decoder.layers):
+            past = _with_room(self._pasts[number], layer.heads, hidden, end)
+            hidden = layer(hidden, self._states, past, end)
+            self._pasts[number] = past
+        self._length = end
+        logits: Tensor = decoder.head(decoder.layer_norm(hidden[:, -1])).float()
+        return logits
+
+    def keep(self, rows: list[int]) -> None:
+        """Go on with these rows of the batch alone, in order."""
+        indices = torch.tensor(rows, device=self._states.device)
+        self._states = self._states[indices]
+        self._pasts = [past[:, indices] for past in self._pasts if past is not None]
+
+
+def _with_room(past: Tensor | None, heads: int, hidden: Tensor, length: int) -> Tensor:
+    """Return keys and values, (2, batch, heads, room, head_dim), with room for `length` positions."""
+    room = 0 if past is None else past.shape[3]
+    if past is not None and room >= length:
+        return past
+    batch, _, width = hidden.shape
+    grown = hidden.new_empty(2, batch, heads, -(-length // _ROOM) * _ROOM, width // heads)
+    if past is not None:
+        grown[:, :, :, :room] = past
+    return grown
+
+
+class _Layer:
+    def __init__(self, layer: Any) -> None:
+        past, speech = layer.self_attn, layer.encoder_attn
+        self.heads: int = past.num_heads
+        self._norms = layer.self_attn_layer_norm, layer.encoder_attn_layer_norm, layer.final_layer_norm
+        self._activation = layer.activation_fn
+        self._past_scale, self._speech_scale = past.scaling, speech.scaling
+        self._to_past = packed_linear(*_joined(past.q_proj, past.k_proj, past.v_proj))
+        self._from_past = packed_linear(past.out_proj.weight, past.out_proj.bias)
+        by_head = (self.heads, speech.head_dim, speech.embed_dim)
+        self._to_speech = packed_linear(speech.q_proj.weight, speech.q_proj.bias)
+        self._to_key = speech.k_proj.weight.view(by_head)
+        self._from_value = speech.v_proj.weight.view(by_head).transpose(1, 2)
+        self._value_bias = speech.v_proj.bias
+        self._from_speech = packed_linear(speech.out_proj.weight, speech.out_proj.bias)
+        self._up = packed_linear(layer.fc1.weight, layer.fc1.bias)
+        self._down = packed_linear(layer.fc2.weight, layer.fc2.bias)
+
+    def __call__(self, hidden: Tensor, states: Tensor, past: Tensor, end: int) -> Tensor:
+        """Return the layer's output (batch, count, d_model) for the positions before `end`, which are added to `past`."""
+        first, second, third = self._norms
+        hidden = hidden + self._attend_to_past(first(hidden), past, end)
+        hidden = hidden + self._attend_to_speech(second(hidden), states)
+        summed: Tensor = hidden + self._down(self._activation(self._up(third(hidden))))
+        return summed
+
+    def _attend_to_past(self, hidden: Tensor, past: Tensor, end: int) -> Tensor:
+        batch, count, _ = hidden.shape
+        query, *new = self._to_past(hidden).view(batch, count, 3, self.heads, -1).permute(2, 0, 3, 1, 4)
+        past[0, :, :, end - count : end], past[1, :, :, end - count : end] = new
+        keys, values = past[:, :, :, :end]
+        attended = F.scaled_dot_product_attention(query, keys, values, is_causal=count > 1, scale=self._past_scale)
+        return self._from_past(attended.transpose(1, 2).flatten(2))
+
+    def _attend_to_speech(self, hidden: Tensor, states: Tensor) -> Tensor:
+        batch, count, width = hidden.shape
+        query = (self._to_speech(hidden) * self._speech_scale).view(batch * count, self.heads, -1).transpose(0, 1)
+        towards = torch.bmm(query, self._to_key).view(self.heads, batch, count, width)  # the rows of all heads at once, not head by head
+        weights = torch.bmm(towards.transpose(0, 1).reshape(batch, -1, width), states.transpose(1, 2)).softmax(-1)
+        gathered = torch.bmm(weights, states).view(batch, self.heads, count, width)
+        values = torch.bmm(gathered.transpose(0, 1).reshape(self.heads, -1, width), self._from_value)
+        return self._from_speech(values.transpose(0, 1).reshape(batch, count, width) + self._value_bias)
+
+
+def _joined(*projections: Any) -> tuple[Tensor, Tensor]:
+    """Return weights and biases of several projections as one; where one has no bias (Whisper's keys) it is zero."""
+    biases = [one.weight.new_zeros(one.weight.shape[0]) if one.bias is None else one.bias for one in projections]
+    return torch.cat([one.weight for one in projections]), torch.cat(biases)
