@@ -38,6 +38,27 @@ def uniform_cross_entropy(logits: Tensor) -> Tensor:
     return -functional.log_softmax(logits.float(), dim=-1).mean(dim=-1)
 
 
+def hidden_state_error(teacher_states: Tensor, student_states: Tensor) -> Tensor:
+    """Return the squared error between decoder states, averaged over layers and dimensions.
+
+    The term of FUTO's audio context fine-tuning (https://github.com/futo-org/whisper-acft): a student that sees a short context is to have
+    the states of the same model at full context. There it is the mean over one clip; here, as every term, one value a position.
+
+    Args:
+        teacher_states: float, shape (layers, positions, d_model); taken as a constant.
+        student_states: float, same shape.
+
+    Returns:
+        float32, shape (positions,), at least 0.
+
+    Raises:
+        ValueError: the shapes differ, as where the numbers of layers do.
+    """
+    if teacher_states.shape != student_states.shape:
+        raise ValueError(f"teacher states have shape {tuple(teacher_states.shape)}, student states {tuple(student_states.shape)}")
+    return (student_states.float() - teacher_states.detach().float()).square().mean(dim=(0, 2))
+
+
 def entropy(logits: Tensor) -> Tensor:
     """Return `H(p) = -Σ_v p(v)·log p(v)`, what the confidence penalty rewards.
 

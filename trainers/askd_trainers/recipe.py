@@ -22,11 +22,20 @@ class Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
+class StudentAudioContext(Section):
+    """How much of the encoder a student runs on; see `askd_bench.models.audio_context.AudioContext`."""
+
+    margin: int = Field(64, ge=0)
+    floor: int = Field(0, ge=0)
+    rows: Literal["first", "last"] = "first"
+
+
 class Student(Section):
     """What is trained.
 
     Attributes:
         checkpoint: a student to start from; None makes one by copying layers of the teacher.
+        audio_context: the encoder positions that the student uses for a clip (Whisper); None for its checkpoint's, or all of them.
         decoder_layers: layers to copy (Whisper).
         encoder_layers: layers to copy; None for all.
         window_seconds: length of the encoder's window; None for the teacher's.
@@ -35,10 +44,25 @@ class Student(Section):
     """
 
     checkpoint: str | None = None
+    audio_context: StudentAudioContext | None = None
     decoder_layers: int = Field(2, ge=1)
     encoder_layers: int | None = Field(None, ge=1)
     window_seconds: float | None = Field(None, ge=1, le=30)
     trainable: Literal["decoder-layers", "decoder", "all"] = "decoder-layers"
+
+
+class SpecAugment(Section):
+    """Masks on the spectrograms that the student sees in training (Park et al. 2019, arXiv 1904.08779), drawn anew in each step.
+
+    Attributes:
+        time_masks, time_frames: how many stretches of time are masked, and the longest of them, in frames of 10 ms.
+        frequency_masks, frequency_bins: the same over mel bands.
+    """
+
+    time_masks: int = Field(1, ge=0)
+    time_frames: int = Field(20, ge=0)
+    frequency_masks: int = Field(1, ge=0)
+    frequency_bins: int = Field(10, ge=0)
 
 
 class Data(Section):
@@ -56,6 +80,7 @@ class Data(Section):
         conditions: which of them, as `askd-bench run --conditions` takes them; none for the suite's default grid.
         variants: perturbed copies of each utterance, beside the clean one, where there is a suite.
         teacher_hears: "same" as the student, or "clean": the utterance itself where the student hears a perturbed copy.
+        augment: masks on the student's spectrograms; None for none.
         guard_suites: suites with whose test speakers and test audio nothing may be shared; None for all that are bundled.
     """
 
@@ -72,6 +97,7 @@ class Data(Section):
     conditions: tuple[str, ...] = ()
     variants: int = Field(1, ge=1)
     teacher_hears: Literal["same", "clean"] = "same"
+    augment: SpecAugment | None = None
     guard_suites: tuple[str, ...] | None = None
 
     @field_validator("validation", "train_split", "validation_split", mode="before")
@@ -93,12 +119,15 @@ class TeacherTerm(Section):
         schedule: of the weight over phase A; "adaptive" follows the measured gap between student and teacher.
         weight: λ_0, before the factor τ².
         cross_entropy_weight: a fixed weight of the cross-entropy; None makes it 1 - λ_t.
+        hidden_weight: of the mean squared error between student's and teacher's decoder states, over all layers (Whisper, of as many
+            decoder layers and dimensions as the teacher); it follows the schedule as the divergence does.
         gap_momentum: smoothing of the measured gap, for "adaptive".
     """
 
     schedule: Literal["constant", "linear", "cosine", "adaptive"] = "constant"
     weight: float = Field(ge=0)
     cross_entropy_weight: float | None = Field(None, ge=0)
+    hidden_weight: float = Field(0.0, ge=0)
     gap_momentum: float = Field(0.98, ge=0, lt=1)
 
     @model_validator(mode="after")
@@ -156,6 +185,8 @@ class Optimisation(Section):
         steps: T, optimiser steps.
         batch_size: utterances a step, over all processes and accumulated batches.
         micro_batch_size: utterances that go through a process at once; None for its whole share.
+        encoder_learning_rate: peak rate of the encoder's weights; None for the same.
+        group_by_length: batches of clips of similar length, so that little of a batch is padding.
         precision: "auto" is bf16 where the processor computes it, float32 otherwise; `environment.json` says which.
     """
 
@@ -163,6 +194,8 @@ class Optimisation(Section):
     batch_size: int = Field(16, ge=1)
     micro_batch_size: int | None = Field(None, ge=1)
     learning_rate: float = Field(1e-4, gt=0)
+    encoder_learning_rate: float | None = Field(None, gt=0)
+    group_by_length: bool = False
     learning_rate_schedule: Literal["linear", "constant_with_warmup", "cosine"] = "linear"
     warmup_steps: int = Field(50, ge=0)
     weight_decay: float = Field(0.0, ge=0)
@@ -242,6 +275,11 @@ class Recipe(BaseRecipe):
             raise ValueError("student.trainable must be 'all' for family 'ctc'")
         if self.family == "ctc" and self.data.teacher_hears == "clean":
             raise ValueError("data.teacher_hears must be 'same' for family 'ctc'")
+        teacher = self.objective.teacher
+        if self.family == "ctc" and (self.student.audio_context or self.data.augment or (teacher and teacher.hidden_weight)):
+            raise ValueError("student.audio_context, data.augment and objective.teacher.hidden_weight are for family 'whisper'")
+        if self.student.audio_context is not None and self.student.trainable != "all":
+            raise ValueError("student.trainable must be 'all' where student.audio_context is given: the encoder learns to run on less")
         if self.family == "ctc" and self.student.window_seconds is not None:
             raise ValueError("student.window_seconds is for family 'whisper': models of family 'ctc' have no window")
         return self

@@ -11,6 +11,8 @@ from transformers import AutoProcessor, WhisperProcessor, set_seed
 from transformers.utils import logging as transformers_logging
 
 from askd_bench.errors import UserError
+from askd_bench.models.audio_context import CONFIG_FIELD, AudioContext, from_config
+from askd_bench.types import SAMPLING_RATE
 from askd_trainers.arguments import training_arguments
 from askd_trainers.begun import begun_checkpoint, fill_caches, refuse_other_run, write_records
 from askd_trainers.ctc import CtcFamily
@@ -91,7 +93,11 @@ def load_whisper(recipe: BaseRecipe) -> tuple[WhisperFamily, Any, Any]:
         options = recipe.student.model_dump(include={"decoder_layers", "encoder_layers", "window_seconds"})
         start = recipe.student.checkpoint
         student = whisper_student(teacher, **options) if start is None else WhisperFamily.load(locate(start))
-    family = WhisperFamily(processor, student.config, language=recipe.data.language, task=recipe.data.task)
+    wanted = recipe.student.audio_context
+    context = from_config(student.config) if wanted is None else AudioContext(**wanted.model_dump())
+    if context is not None:
+        setattr(student.config, CONFIG_FIELD, context.to_config())
+    family = WhisperFamily(processor, student.config, language=recipe.data.language, task=recipe.data.task, audio_context=context)
     family.prepare(student)
     family.prepare(teacher)
     return family, student, teacher
@@ -174,6 +180,9 @@ def make_trainer(
         encoders=encoders,
         objective=recipe.objective,
         total_steps=recipe.optimisation.steps,
+        augment=recipe.data.augment,
+        encoder_learning_rate=recipe.optimisation.encoder_learning_rate,
+        lengths=[round((e.utterance.duration_s or 0.0) * SAMPLING_RATE) for e in train.examples] if recipe.optimisation.group_by_length else None,
         utterance_id=lambda index: train.examples[index].id,
         model=student,
         args=arguments,

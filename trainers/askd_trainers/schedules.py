@@ -24,6 +24,7 @@ class Weights:
     cross_entropy: float
     teacher: float = 0.0
     self_teacher: float = 0.0
+    hidden: float = 0.0
 
 
 class LossSchedule:
@@ -53,9 +54,10 @@ class LossSchedule:
         teacher = self.objective.teacher
         if teacher is None:
             return Weights(1.0)
-        weight = teacher.weight * self._teacher_share(step)
+        share = self._teacher_share(step)
+        weight = teacher.weight * share
         hard = 1.0 - weight if teacher.cross_entropy_weight is None else teacher.cross_entropy_weight
-        return Weights(hard, teacher=weight)
+        return Weights(hard, teacher=weight, hidden=teacher.hidden_weight * share)
 
     @property
     def follows_gap(self) -> bool:

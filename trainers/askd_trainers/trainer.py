@@ -1,6 +1,6 @@
 """The training step on transformers' `Seq2SeqTrainer`: one objective with scheduled weights, of which every arm is a setting."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
 import torch
@@ -13,11 +13,13 @@ from askd_bench.metrics.alignment import count_errors
 from askd_bench.text import DEFAULT_NORMALISER, normaliser
 from askd_bench.types import ErrorCounts
 from askd_trainers.encoder_states import FrozenEncoder
-from askd_trainers.losses import entropy, kl_divergence, uniform_cross_entropy
-from askd_trainers.recipe import Objective
+from askd_trainers.length_groups import LengthGroups
+from askd_trainers.losses import entropy, hidden_state_error, kl_divergence, uniform_cross_entropy
+from askd_trainers.recipe import Objective, SpecAugment
 from askd_trainers.resumable import ResumableTrainer
 from askd_trainers.schedules import LossSchedule
 from askd_trainers.self_teacher import SelfTeacher
+from askd_trainers.spec_augment import mask
 
 Batch = dict[str, Tensor]
 
@@ -30,6 +32,9 @@ class Family(Protocol):
 
     def forward(self, model: Any, batch: Batch) -> Tensor:
         """Return logits."""
+
+    def forward_with_states(self, model: Any, batch: Batch) -> tuple[Tensor, Tensor]:
+        """Return logits and decoder states, shape (layers, positions, d_model); asked for only where the objective compares states."""
 
     def packed(self, model: Any, logits: Tensor, batch: Batch) -> Tensor:
         """Return the logits that divergences compare, shape (positions, vocabulary)."""
@@ -53,6 +58,9 @@ class DistillationTrainer(ResumableTrainer):
         encoders: role ("student", "teacher") -> its frozen encoder, None for one that is trained. Without a "teacher" the teacher hears
             what the student hears, and a frozen encoder runs once a batch for both.
         objective, total_steps: what the weights follow from.
+        augment: masks on the student's spectrograms.
+        encoder_learning_rate: peak rate of the encoder's weights; None for that of the others.
+        lengths: of the examples, to make batches of similar ones; None for batches at random.
         utterance_id: index of an example -> what errors call it.
         options: of `Seq2SeqTrainer`.
     """
@@ -67,12 +75,18 @@ class DistillationTrainer(ResumableTrainer):
         encoders: dict[str, FrozenEncoder | None],
         objective: Objective,
         total_steps: int,
+        augment: SpecAugment | None = None,
+        encoder_learning_rate: float | None = None,
+        lengths: Sequence[int] | None = None,
         utterance_id: Callable[[int], str] = str,
         **options: Any,
     ) -> None:
         super().__init__(**options)
         self.family = family
         self.encoders = encoders
+        self.augment = augment
+        self.encoder_learning_rate = encoder_learning_rate
+        self.lengths = lengths
         self.schedule = LossSchedule(objective, total_steps)
         self.utterance_id = utterance_id
         self.teacher = None if teacher is None else teacher.to(self.args.device).eval().requires_grad_(False)
@@ -85,6 +99,23 @@ class DistillationTrainer(ResumableTrainer):
         self._steps_since_log = 0
         self._gap = torch.zeros(3, dtype=torch.float64)
         self.add_callback(_AfterStep(self))
+
+    def create_optimizer(self, *arguments: Any) -> Any:
+        """Return AdamW, with a group of its own for the encoder where that has its own rate."""
+        if self.encoder_learning_rate is None or self.optimizer is not None:
+            return super().create_optimizer(*arguments)
+        kind, options = self.get_optimizer_cls_and_kwargs(self.args, self.model)
+        trained = [(name, p) for name, p in self.model.named_parameters() if p.requires_grad]
+        encoder = [p for name, p in trained if name.startswith("model.encoder.")]
+        others = [p for name, p in trained if not name.startswith("model.encoder.")]
+        decay = {"weight_decay": self.args.weight_decay}
+        self.optimizer = kind([{"params": others, **decay}, {"params": encoder, "lr": self.encoder_learning_rate, **decay}], **options)
+        return self.optimizer
+
+    def _get_train_sampler(self, train_dataset: Any = None) -> Any:
+        if self.lengths is None:
+            return super()._get_train_sampler(train_dataset)
+        return LengthGroups(self.lengths, self.args.train_batch_size * self.args.gradient_accumulation_steps, seed=self.args.data_seed)
 
     def get_batch_samples(self, epoch_iterator: Any, num_batches: int, device: Any) -> tuple[list[Batch], Tensor]:
         """Return the batches of a step, and over how many items, in all processes, its two kinds of loss are means."""
@@ -106,7 +137,13 @@ class DistillationTrainer(ResumableTrainer):
         weights = self.schedule.weights(self.state.global_step)
         items = self._counts(inputs) if num_items_in_batch is None else num_items_in_batch.tolist()
         batch = self._heard_by("student", inputs)
-        logits = self.family.forward(model, batch)
+        if self.augment is not None and model.training:
+            batch["features"] = mask(batch["features"], self.augment)
+        states: Tensor | None = None
+        if weights.hidden > 0:
+            logits, states = self.family.forward_with_states(model, batch)
+        else:
+            logits = self.family.forward(model, batch)
         packed = self.family.packed(self.model, logits, batch)
         hard_sum = self.family.hard_loss(self.model, logits, batch)
         hard = hard_sum / items[0]
@@ -114,7 +151,7 @@ class DistillationTrainer(ResumableTrainer):
         if objective.label_smoothing:
             uniform = uniform_cross_entropy(packed).sum() / items[1]
             hard = (1 - objective.label_smoothing) * hard + objective.label_smoothing * uniform
-        loss = weights.cross_entropy * hard
+        loss = weights.cross_entropy * hard if weights.cross_entropy else hard.new_zeros(())
         if objective.confidence_penalty:
             terms["entropy"] = entropy(packed).sum() / items[1]
             loss = loss - objective.confidence_penalty * terms["entropy"]
@@ -122,12 +159,21 @@ class DistillationTrainer(ResumableTrainer):
             ("teacher_kl", weights.teacher, self.teacher),
             ("self_kl", weights.self_teacher, self.self_teacher and self.self_teacher.model),
         ):
-            if weight > 0:
+            hidden = weights.hidden if name == "teacher_kl" else 0.0
+            if weight > 0 or hidden > 0:
                 heard = self._heard_by("teacher", inputs) if name == "teacher_kl" and "teacher" in self.encoders else batch
                 with torch.no_grad(), self.accelerator.autocast():
-                    target = self.family.forward(other, heard)
+                    if hidden > 0:
+                        target, theirs = self.family.forward_with_states(other, heard)
+                    else:
+                        target = self.family.forward(other, heard)
+                if hidden > 0 and states is not None:
+                    terms["hidden"] = hidden_state_error(theirs, states).sum() / items[1]
+                    loss = loss + hidden * terms["hidden"]
                 if name == "teacher_kl" and self.schedule.follows_gap:
                     self._measure_gap(hard_sum, self.family.hard_loss(other, target, heard), heard)
+                if not weight:
+                    continue
                 target = self.family.packed(other, target, heard)
                 terms[name] = kl_divergence(target, packed, temperature=objective.temperature).sum() / items[1]
                 loss = loss + weight * objective.temperature**2 * terms[name]

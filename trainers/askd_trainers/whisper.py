@@ -11,9 +11,11 @@ from transformers import WhisperConfig, WhisperForConditionalGeneration, Whisper
 from transformers.modeling_outputs import BaseModelOutput
 
 from askd_bench.errors import UserError
+from askd_bench.models.audio_context import AudioContext
 from askd_bench.models.decoding.greedy import GreedySettings
 from askd_bench.models.features.log_mel import LogMel
 from askd_bench.models.whisper.decoder import WhisperDecoder, decode_greedily
+from askd_bench.models.whisper.encoder import allow_short_context
 from askd_bench.types import SAMPLING_RATE, Samples
 from askd_trainers.cross_attention import absorb_cross_attention
 from askd_trainers.losses import cross_entropy
@@ -42,8 +44,12 @@ class PackedWhisper(WhisperForConditionalGeneration):  # type: ignore[misc]
     It can stop after the encoder too: devices and precision are arranged around `forward`, and what goes past it misses them.
     """
 
-    def forward(self, *args: Any, chosen: Tensor | None = None, encoded: Tensor | None = None, **kwargs: Any) -> Any:
+    def forward(
+        self, *args: Any, chosen: Tensor | None = None, encoded: Tensor | None = None, states: bool = False, **kwargs: Any
+    ) -> Any:
         """Return logits (positions, vocabulary) where `chosen` (batch, length) is true; without it, what Whisper returns.
+
+        With `states`, logits and the decoder's states at these positions, those of its embeddings first: (layers + 1, positions, d_model).
 
         With features `encoded` (batch, bins, frames): the encoder's states of them, and nothing else.
         """
@@ -51,7 +57,9 @@ class PackedWhisper(WhisperForConditionalGeneration):  # type: ignore[misc]
             return self.model.encoder(encoded).last_hidden_state
         if chosen is None:
             return super().forward(*args, **kwargs)
-        return self.proj_out(self.model(*args, use_cache=False, **kwargs).last_hidden_state[chosen])
+        output = self.model(*args, use_cache=False, output_hidden_states=states, **kwargs)
+        logits = self.proj_out(output.last_hidden_state[chosen])
+        return (logits, torch.stack([layer[chosen] for layer in output.decoder_hidden_states])) if states else logits
 
 
 class WhisperFamily:
@@ -61,15 +69,23 @@ class WhisperFamily:
         processor: features, text and prompt.
         config: of the student: its window, and by its vocabulary whether it is multilingual.
         language, task: for multilingual checkpoints; None is "en".
+        audio_context: of the student; None for all positions.
 
     Raises:
         UserError: the language is unknown, or the checkpoint is English-only and asked for more.
     """
 
     def __init__(
-        self, processor: WhisperProcessor, config: WhisperConfig, *, language: str | None = None, task: str = "transcribe"
+        self,
+        processor: WhisperProcessor,
+        config: WhisperConfig,
+        *,
+        language: str | None = None,
+        task: str = "transcribe",
+        audio_context: AudioContext | None = None,
     ) -> None:
         self.processor = processor
+        self.audio_context = audio_context
         self.tokenizer = processor.tokenizer
         if config.vocab_size >= MULTILINGUAL:
             self.tokenizer.set_prefix_tokens(language=language or "en", task=task, predict_timestamps=False)
@@ -90,10 +106,10 @@ class WhisperFamily:
         model: PackedWhisper = PackedWhisper.from_pretrained(checkpoint, dtype=torch.float32)
         return model
 
-    @staticmethod
-    def prepare(model: PackedWhisper) -> None:
-        """Give a model the faster cross-attention."""
+    def prepare(self, model: PackedWhisper) -> None:
+        """Give a model the faster cross-attention, and an encoder that takes short spectrograms."""
         absorb_cross_attention(model.model.decoder)
+        allow_short_context(model.model.encoder, self.audio_context.rows if self.audio_context else "first")
 
     def labels(self, text: str) -> list[int]:
         """Return the tokens to predict: the text with a space before it, as Whisper itself writes, and the end token."""
@@ -107,8 +123,11 @@ class WhisperFamily:
             raise UserError(f"data: utterance {utterance!r} has {len(labels)} label tokens, more than the model's {room} positions")
 
     def features(self, samples: Samples) -> NDArray[np.float32]:
-        """Return log-mel features (bins, frames)."""
-        return self.frontend(samples)
+        """Return the student's log-mel features (bins, frames): of the whole window, or of the clip's audio context."""
+        features = self.frontend(samples)
+        if self.audio_context is None:
+            return features
+        return features[:, : 2 * self.audio_context.positions(len(samples), features.shape[1] // 2)]
 
     def collate_labels(self, labels: Sequence[Sequence[int]]) -> dict[str, Tensor]:
         """Return `decoder_input_ids` and `labels`, both (batch, length): each position's label is the input of the next."""
@@ -122,8 +141,13 @@ class WhisperFamily:
         return {"decoder_input_ids": inputs, "labels": targets}
 
     def collate_features(self, features: Sequence[NDArray[np.float32]]) -> dict[str, Tensor]:
-        """Return `features` (batch, bins, frames); Whisper's all have the length of the window."""
-        return {"features": torch.from_numpy(np.stack(features))}
+        """Return `features` (batch, bins, frames): of the longest audio context in the batch, the others padded with silence.
+
+        A spectrogram's lowest value is that of silence: 8 below its highest, which is where the padding of a window lies.
+        """
+        frames = max(array.shape[1] for array in features)
+        padded = [np.pad(array, ((0, 0), (0, frames - array.shape[1])), constant_values=array.min()) for array in features]
+        return {"features": torch.from_numpy(np.stack(padded))}
 
     def counts(self, model: Any, batch: dict[str, Tensor]) -> tuple[int, int]:
         """Return over how many items the hard loss and the divergences are means: here both are label positions."""
@@ -132,10 +156,19 @@ class WhisperFamily:
 
     def forward(self, model: Any, batch: dict[str, Tensor]) -> Tensor:
         """Return logits (positions, vocabulary); without states in the batch the model's own encoder runs, with gradients."""
+        logits: Tensor = model(**self._inputs(batch))
+        return logits
+
+    def forward_with_states(self, model: Any, batch: dict[str, Tensor]) -> tuple[Tensor, Tensor]:
+        """Return logits (positions, vocabulary), and the decoder's states (layers + 1, positions, d_model)."""
+        logits, states = model(**self._inputs(batch), states=True)
+        return logits, states
+
+    @staticmethod
+    def _inputs(batch: dict[str, Tensor]) -> dict[str, Any]:
         states = batch.get("states")
         source = {"input_features": batch["features"]} if states is None else {"encoder_outputs": BaseModelOutput(states)}
-        logits: Tensor = model(**source, decoder_input_ids=batch["decoder_input_ids"], chosen=batch["labels"] != IGNORED)
-        return logits
+        return {**source, "decoder_input_ids": batch["decoder_input_ids"], "chosen": batch["labels"] != IGNORED}
 
     def packed(self, model: Any, logits: Tensor, batch: dict[str, Tensor]) -> Tensor:
         """Return what the divergences compare."""
