@@ -174,7 +174,8 @@ class SpeechDataset(Dataset[dict[str, Any]]):
 
     Args:
         examples: what to train on.
-        encoders: role ("student", "teacher") -> the frozen encoder whose states are needed; None where features are.
+        encoders: role ("student", "teacher", and "self_teacher" where it hears clean speech) -> the frozen encoder whose states are
+            needed; None where features are.
         features: audio to features, for roles without a frozen encoder.
         teacher_hears: see `Data`.
     """
@@ -233,7 +234,8 @@ class SpeechDataset(Dataset[dict[str, Any]]):
 
     def _heard(self, role: str, index: int) -> Example:
         example = self.examples[index]
-        return example.clean if role == "teacher" and self.teacher_hears == "clean" else example
+        clean = role == "self_teacher" or (role == "teacher" and self.teacher_hears == "clean")
+        return example.clean if clean else example
 
     def _states(self, index: int) -> list[tuple[FrozenEncoder, Example]]:
         """Return which states the item needs."""
@@ -256,7 +258,7 @@ class Collator:
         """Return labels, indices, and for each role states, features, or both with a mask."""
         batch = self.collate_labels([item["labels"] for item in items])
         batch["index"] = torch.tensor([item["index"] for item in items])
-        for role in ("student", "teacher"):
+        for role in ("student", "teacher", "self_teacher"):
             cached = [np.asarray(item[f"{role}_states"]) for item in items if f"{role}_states" in item]
             fresh = [item[f"{role}_features"] for item in items if f"{role}_features" in item]
             if cached:

@@ -145,11 +145,13 @@ class SelfTeacherTerm(Section):
             student at the end of the last epoch (as PS-KD).
         weight: β_max, approached over phase B.
         decay: of the moving average, a step.
+        hears: "same" as the student, or "clean": the utterance itself where the student hears a perturbed or masked one.
     """
 
     kind: Literal["snapshot", "ema", "previous-epoch"] = "ema"
     weight: float = Field(ge=0, le=1)
     decay: float = Field(0.999, gt=0, lt=1)
+    hears: Literal["same", "clean"] = "same"
 
 
 class Objective(Section):

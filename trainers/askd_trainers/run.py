@@ -159,12 +159,22 @@ def make_encoders(recipe: Recipe, family: Any, student: Any, teacher: Any, bf16:
         return FrozenEncoder(model.model.encoder, whisper_frontend(family.processor, model.config), cache, bf16=bf16)
 
     mine = frozen(student) if recipe.student.trainable != "all" else None
+    encoders = {"student": mine}
+    if recipe.objective.self_teacher is not None and recipe.objective.self_teacher.hears == "clean":
+        encoders["self_teacher"] = mine
     if teacher is None:
-        return {"student": mine}
+        return encoders
+    context = from_config(teacher.config)
+    if context is not None:  # its states are cheap, and of as many positions as the batch has
+        if context != family.audio_context:
+            raise UserError(
+                f"teacher: its audio context {context} is not the student's, {family.audio_context} (allowed: the same, or none)"
+            )
+        return encoders | {"teacher": None}
     theirs = frozen(teacher)
     if mine is not None and mine.fingerprint == theirs.fingerprint:
-        return {"student": mine} if recipe.data.teacher_hears == "same" else {"student": mine, "teacher": mine}
-    return {"student": mine, "teacher": theirs}
+        return encoders if recipe.data.teacher_hears == "same" else encoders | {"teacher": mine}
+    return encoders | {"teacher": theirs}
 
 
 def make_trainer(
@@ -182,7 +192,9 @@ def make_trainer(
         total_steps=recipe.optimisation.steps,
         augment=recipe.data.augment,
         encoder_learning_rate=recipe.optimisation.encoder_learning_rate,
-        lengths=[round((e.utterance.duration_s or 0.0) * SAMPLING_RATE) for e in train.examples] if recipe.optimisation.group_by_length else None,
+        lengths=[round((e.utterance.duration_s or 0.0) * SAMPLING_RATE) for e in train.examples]
+        if recipe.optimisation.group_by_length
+        else None,
         utterance_id=lambda index: train.examples[index].id,
         model=student,
         args=arguments,

@@ -102,7 +102,7 @@ class DistillationTrainer(ResumableTrainer):
 
     def create_optimizer(self, *arguments: Any) -> Any:
         """Return AdamW, with a group of its own for the encoder where that has its own rate."""
-        if self.encoder_learning_rate is None or self.optimizer is not None:
+        if self.encoder_learning_rate is None:
             return super().create_optimizer(*arguments)
         kind, options = self.get_optimizer_cls_and_kwargs(self.args, self.model)
         trained = [(name, p) for name, p in self.model.named_parameters() if p.requires_grad]
@@ -155,13 +155,13 @@ class DistillationTrainer(ResumableTrainer):
         if objective.confidence_penalty:
             terms["entropy"] = entropy(packed).sum() / items[1]
             loss = loss - objective.confidence_penalty * terms["entropy"]
-        for name, weight, other in (
-            ("teacher_kl", weights.teacher, self.teacher),
-            ("self_kl", weights.self_teacher, self.self_teacher and self.self_teacher.model),
+        for name, role, weight, other in (
+            ("teacher_kl", "teacher", weights.teacher, self.teacher),
+            ("self_kl", "self_teacher", weights.self_teacher, self.self_teacher and self.self_teacher.model),
         ):
             hidden = weights.hidden if name == "teacher_kl" else 0.0
             if weight > 0 or hidden > 0:
-                heard = self._heard_by("teacher", inputs) if name == "teacher_kl" and "teacher" in self.encoders else batch
+                heard = self._heard_by(role, inputs) if role in self.encoders else batch
                 with torch.no_grad(), self.accelerator.autocast():
                     if hidden > 0:
                         target, theirs = self.family.forward_with_states(other, heard)

@@ -44,9 +44,7 @@ class PackedWhisper(WhisperForConditionalGeneration):  # type: ignore[misc]
     It can stop after the encoder too: devices and precision are arranged around `forward`, and what goes past it misses them.
     """
 
-    def forward(
-        self, *args: Any, chosen: Tensor | None = None, encoded: Tensor | None = None, states: bool = False, **kwargs: Any
-    ) -> Any:
+    def forward(self, *args: Any, chosen: Tensor | None = None, encoded: Tensor | None = None, states: bool = False, **kwargs: Any) -> Any:
         """Return logits (positions, vocabulary) where `chosen` (batch, length) is true; without it, what Whisper returns.
 
         With `states`, logits and the decoder's states at these positions, those of its embeddings first: (layers + 1, positions, d_model).
