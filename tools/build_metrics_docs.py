@@ -30,9 +30,9 @@ CHAPTERS = (
     "groups",
     "speed",
     "alignment",
-    "marking",
+    "utterance",
     "confidence",
-    "scored",
+    "items",
     "scoring",
     "summary",
 )

@@ -7,7 +7,7 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from askd_bench.metrics.scored import Scored
+from askd_bench.metrics.scoring import Scored
 
 Array = NDArray[np.float64]
 Sums = Mapping[str, Array]

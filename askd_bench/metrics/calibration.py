@@ -33,8 +33,9 @@ from numpy.typing import NDArray
 
 from askd_bench.errors import UserError
 from askd_bench.metrics.bootstrap import Array, Formula, Sums, ratio
+from askd_bench.metrics.items import Items
 from askd_bench.metrics.metric import Metric, Statistics, ratio_of
-from askd_bench.metrics.scored import Ragged, Scored
+from askd_bench.metrics.scoring import Scored
 
 BINS = 15
 MIN_ITEMS = 300
@@ -60,14 +61,14 @@ class ReliabilityBin:
     accuracy: float | None
 
 
-def items_of(scored: Scored, level: Level = "word") -> Ragged:
+def items_of(scored: Scored, level: Level = "word") -> Items:
     """Return the items of that level that have a confidence."""
     if level == "utterance":
-        items = Ragged(np.arange(len(scored)), scored.errors == 0, np.where(scored.failed, np.nan, scored.utterance_confidence), {})
+        items = Items(np.arange(len(scored)), scored.errors == 0, np.where(scored.failed, np.nan, scored.utterance_confidence), {})
     else:
         items = scored.words if level == "word" else scored.tokens
     known = np.isfinite(items.confidence)
-    return Ragged(items.utterance[known], items.correct[known], items.confidence[known], {t: c[known] for t, c in items.tempered.items()})
+    return Items(items.utterance[known], items.correct[known], items.confidence[known], {t: c[known] for t, c in items.tempered.items()})
 
 
 def bin_edges(confidence: Array, *, bins: int = BINS, binning: Binning = "equal-width") -> Array:

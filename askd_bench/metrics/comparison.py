@@ -8,13 +8,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from askd_bench.metrics import inheritance
-from askd_bench.metrics.aligned import Aligned, align_systems
 from askd_bench.metrics.bootstrap import RESAMPLES, Clusters, cluster_by, resample
 from askd_bench.metrics.confidence import DEFAULT_AGGREGATION
 from askd_bench.metrics.estimate import Estimate, rounded
 from askd_bench.metrics.inheritance import BlindSpots
 from askd_bench.metrics.metric import Metric, ratio_of
 from askd_bench.metrics.significance import ALPHA, MatchedPairs, PairedDifference, holm, mapsswe, paired_bootstrap
+from askd_bench.metrics.systems import Aligned, align_systems
 from askd_bench.text import DEFAULT_NORMALISER, NORMALISERS
 from askd_bench.types import Row
 

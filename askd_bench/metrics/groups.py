@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from askd_bench.metrics.bootstrap import RESAMPLES, Array, Formula, Sums, clusters_of, ratio, resample
 from askd_bench.metrics.estimate import Estimate
 from askd_bench.metrics.metric import Metric
-from askd_bench.metrics.scored import Scored
+from askd_bench.metrics.scoring import Scored
 
 MIN_UTTERANCES = 20
 MIN_WORDS = 100

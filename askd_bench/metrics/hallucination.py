@@ -18,7 +18,7 @@ Conventions:
 import numpy as np
 
 from askd_bench.metrics.metric import Metric, Statistics, ratio_of
-from askd_bench.metrics.scored import Scored
+from askd_bench.metrics.scoring import Scored
 
 COMPRESSIBLE = 2.4
 """Compression ratio above which a text is repetitive: `compression_ratio_threshold` of openai/whisper's `transcribe`."""

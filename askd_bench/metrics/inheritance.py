@@ -26,10 +26,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from askd_bench.metrics.aligned import DELETED, Aligned
 from askd_bench.metrics.bootstrap import Array, Clusters, Sums, ratio, resample
 from askd_bench.metrics.estimate import Estimate
 from askd_bench.metrics.metric import Metric, ratio_of
+from askd_bench.metrics.systems import DELETED, Aligned
 
 CONFIDENT = 0.7
 _ELSE = -2

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from askd_bench.errors import UserError
-from askd_bench.metrics.aligned import Aligned
 from askd_bench.metrics.bootstrap import Array
 from askd_bench.metrics.significance import ALPHA, holm, mapsswe
+from askd_bench.metrics.systems import Aligned
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +31,7 @@ def rank_systems(aligned: Aligned, names: Sequence[str], *, alpha: float = ALPHA
     """Rank the systems of `aligned` by pooled WER over the utterances all of them transcribed, pairs tested by MAPSSWE, Holm over pairs.
 
     Args:
-        aligned: the systems on common references, see `askd_bench.metrics.aligned.align_systems`.
+        aligned: the systems on common references, see `askd_bench.metrics.systems.align_systems`.
         names: of the systems, in their order.
         alpha: significance level of the corrected p-values.
 

@@ -21,7 +21,7 @@ from askd_bench.errors import UserError
 from askd_bench.metrics.bootstrap import Array, Clusters, Formula, Resampled, Sums, ratio, resample
 from askd_bench.metrics.estimate import Estimate
 from askd_bench.metrics.metric import Metric
-from askd_bench.metrics.scored import Scored
+from askd_bench.metrics.scoring import Scored
 
 CLEAN = "clean"
 """Id of the condition that degradation is measured against."""

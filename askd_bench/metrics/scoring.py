@@ -1,26 +1,21 @@
-"""One pass over rows: each utterance is normalised and aligned once; numbers are all that is kept."""
+"""One pass over rows: each utterance is normalised and aligned once, and arrays are left that every metric is a function of."""
 
-import itertools
 import math
 import re
 import zlib
 from array import array
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
+from dataclasses import dataclass, fields, replace
+from typing import Any, NamedTuple, Self
 
 import numpy as np
+from numpy.typing import NDArray
 
 from askd_bench.errors import UserError
-from askd_bench.metrics.alignment import align, count_errors
-from askd_bench.metrics.confidence import (
-    DEFAULT_AGGREGATION,
-    Confidences,
-    check_aggregation,
-    scored_confidences,
-    sources_of,
-    token_confidences,
-    word_confidences,
-)
-from askd_bench.metrics.scored import Ragged, Scored
+from askd_bench.metrics.alignment import count_errors
+from askd_bench.metrics.confidence import DEFAULT_AGGREGATION, Confidences, check_aggregation, token_confidences
+from askd_bench.metrics.items import Items, ItemsBuilder
+from askd_bench.metrics.utterance import AlignedUtterance, align_utterance
 from askd_bench.text import DEFAULT_NORMALISER, Normaliser, normaliser
 from askd_bench.types import ErrorCounts, Row
 
@@ -28,8 +23,89 @@ LOOP_ORDER = 5
 """Length in words of the n-grams whose repetition counts as a loop, as in Distil-Whisper's 5-gram duplicates."""
 
 _BRACKETED = re.compile(r"\[[^\]]*\]|\([^)]*\)|<[^>]*>|\*[^*]+\*|♪[^♪]*♪?")
-_PACKED_AT = 4096
+_NAMES = ("condition", "utterance", "speaker", "group")
 _WORD_EDGES = ".,!?;:…\"'“”‘’-"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scored:
+    """Sufficient statistics of n utterances; each array has shape (n,) unless said otherwise.
+
+    An utterance without hypothesis (`failed`) has zero counts everywhere but in `reference_words` and `reference_chars`; it enters no rate,
+    and its number is reported beside every table.
+
+    Attributes:
+        normalizer: name of the normaliser.
+        aggregation: name of the aggregation of token values into word confidences.
+        condition, utterance, speaker, group: str; "" for unknown speaker or group.
+        dev: bool, the utterance serves for fitting only.
+        failed: bool, no hypothesis.
+        duration_s: float64, seconds of audio. decode_s: float64, NaN where there is no valid timing. batch: int64.
+        hits, substitutions, deletions, insertions: int64, words. char_*: the same for characters of the normalised text, spaces included.
+        reference_words, reference_chars: int64, of the normalised reference, failed utterances included.
+        disjoint: bool, there is a hypothesis and no word of it occurs in the reference (normalised).
+        loops: int64, repeated 5-grams of the raw hypothesis beyond those of the raw reference.
+        raw_words: int64, white-space separated words of the raw hypothesis. bracketed_words: int64, those of them in brackets, *..* or
+        notes. text_bytes, compressed_bytes: int64, UTF-8 bytes of the raw hypothesis before and after zlib.
+        utterance_confidence: float64 in [0, 1], exp(mean token log-probability), NaN where there are no tokens.
+        words: one item per normalised hypothesis word; correct = aligned with an equal reference word.
+        tokens: one item per token of a raw word that has a verdict; correct = every scored word that comes from its raw word is.
+    """
+
+    normalizer: str
+    aggregation: str
+    condition: NDArray[np.str_]
+    utterance: NDArray[np.str_]
+    speaker: NDArray[np.str_]
+    group: NDArray[np.str_]
+    dev: NDArray[np.bool_]
+    failed: NDArray[np.bool_]
+    duration_s: NDArray[np.float64]
+    decode_s: NDArray[np.float64]
+    batch: NDArray[np.int64]
+    hits: NDArray[np.int64]
+    substitutions: NDArray[np.int64]
+    deletions: NDArray[np.int64]
+    insertions: NDArray[np.int64]
+    char_hits: NDArray[np.int64]
+    char_substitutions: NDArray[np.int64]
+    char_deletions: NDArray[np.int64]
+    char_insertions: NDArray[np.int64]
+    reference_words: NDArray[np.int64]
+    reference_chars: NDArray[np.int64]
+    disjoint: NDArray[np.bool_]
+    loops: NDArray[np.int64]
+    raw_words: NDArray[np.int64]
+    bracketed_words: NDArray[np.int64]
+    text_bytes: NDArray[np.int64]
+    compressed_bytes: NDArray[np.int64]
+    utterance_confidence: NDArray[np.float64]
+    words: Items
+    tokens: Items
+
+    def __len__(self) -> int:
+        return len(self.condition)
+
+    @property
+    def errors(self) -> NDArray[np.int64]:
+        """Word errors of each utterance."""
+        return self.substitutions + self.deletions + self.insertions
+
+    @property
+    def hypothesis_words(self) -> NDArray[np.int64]:
+        """Normalised hypothesis words of each utterance."""
+        return self.hits + self.substitutions + self.insertions
+
+    def select(self, keep: NDArray[np.bool_]) -> Self:
+        """Return the utterances where `keep` (bool, shape (n,)) is true."""
+        changes: dict[str, Any] = {}
+        for field in fields(self):
+            value = getattr(self, field.name)
+            if isinstance(value, np.ndarray):
+                changes[field.name] = value[keep]
+            elif isinstance(value, Items):
+                changes[field.name] = value.select(keep)
+        return replace(self, **changes)
 
 
 def score(rows: Iterable[Row], *, normalizer: str = DEFAULT_NORMALISER, aggregation: str = DEFAULT_AGGREGATION) -> Scored:
@@ -50,46 +126,31 @@ def score(rows: Iterable[Row], *, normalizer: str = DEFAULT_NORMALISER, aggregat
     return scorer.result()
 
 
-class _Items:
-    """Grows a `Ragged`: what is added is packed into arrays a few thousand utterances at a time, eight bytes a number."""
+class _Numbers(NamedTuple):
+    """What `Scored` keeps of one row besides names, under the same names and of the same types."""
 
-    def __init__(self) -> None:
-        self._pending: list[tuple[int, Sequence[bool], Confidences]] = []
-        self._packed: list[Ragged] = []
-
-    def add(self, utterance: int, correct: Sequence[bool], confidences: Confidences) -> None:
-        if self._pending and (len(self._pending) == _PACKED_AT or self._pending[-1][2].temperatures != confidences.temperatures):
-            self._pack()
-        self._pending.append((utterance, correct, confidences))
-
-    def _pack(self) -> None:
-        utterances, correct, confidences = zip(*self._pending, strict=True)
-        values = np.concatenate([one.values for one in confidences], axis=1)
-        self._packed.append(
-            Ragged(
-                np.repeat(np.array(utterances, np.int64), [len(one) for one in correct]),
-                np.fromiter(itertools.chain.from_iterable(correct), np.bool_),
-                values[0],
-                dict(zip(confidences[0].temperatures, values[1:], strict=True)),
-            )
-        )
-        self._pending = []
-
-    def result(self) -> Ragged:
-        if self._pending:
-            self._pack()
-        if not self._packed:
-            return Ragged(np.zeros(0, np.int64), np.zeros(0, np.bool_), np.zeros(0), {})
-        temperatures = sorted({temperature for block in self._packed for temperature in block.tempered})
-        return Ragged(
-            np.concatenate([block.utterance for block in self._packed]),
-            np.concatenate([block.correct for block in self._packed]),
-            np.concatenate([block.confidence for block in self._packed]),
-            {
-                t: np.concatenate([block.tempered.get(t, np.full(len(block.correct), math.nan)) for block in self._packed])
-                for t in temperatures
-            },
-        )
+    dev: bool
+    failed: bool
+    duration_s: float
+    decode_s: float
+    batch: int
+    hits: int
+    substitutions: int
+    deletions: int
+    insertions: int
+    char_hits: int
+    char_substitutions: int
+    char_deletions: int
+    char_insertions: int
+    reference_words: int
+    reference_chars: int
+    disjoint: bool
+    loops: int
+    raw_words: int
+    bracketed_words: int
+    text_bytes: int
+    compressed_bytes: int
+    utterance_confidence: float
 
 
 class _Scorer:
@@ -97,10 +158,10 @@ class _Scorer:
         self.normalizer = normalizer
         self.aggregation = aggregation
         self.normalise: Normaliser = normaliser(normalizer)
-        self.names: dict[str, list[str]] = {name: [] for name in ("condition", "utterance", "speaker", "group")}
-        self.numbers = array("d")
+        self.names: dict[str, list[str]] = {name: [] for name in _NAMES}
         self.count = 0
-        self.words, self.tokens = _Items(), _Items()
+        self.numbers = array("d")
+        self.words, self.tokens = ItemsBuilder(), ItemsBuilder()
         self.seen: set[tuple[str, str]] = set()
 
     def add(self, row: Row) -> None:
@@ -108,109 +169,76 @@ class _Scorer:
         if key in self.seen:
             raise UserError(f"rows: utterance {row.utterance!r} occurs twice in condition {row.condition!r}; each may occur once")
         self.seen.add(key)
-        for name, value in (("condition", row.condition), ("utterance", row.utterance), ("speaker", row.speaker), ("group", row.group)):
-            self.names[name].append(value or "")
-        reference = self.normalise(row.reference)
-        reference_words = reference.split()
-        failed = row.hypothesis is None
-        raw = row.hypothesis or ""
-        hypothesis = self.normalise(raw)
-        hypothesis_words = hypothesis.split()
-        words, chars = ErrorCounts(), ErrorCounts()
-        if not failed:
-            correct = [False] * len(hypothesis_words)
-            hits = substitutions = deletions = insertions = 0
-            for step in align(reference=reference_words, hypothesis=hypothesis_words):
-                if step.kind == "hit":
-                    hits += 1
-                    assert step.hypothesis is not None
-                    correct[step.hypothesis] = True
-                elif step.kind == "substitution":
-                    substitutions += 1
-                elif step.kind == "deletion":
-                    deletions += 1
-                else:
-                    insertions += 1
-            words = ErrorCounts(hits, substitutions, deletions, insertions)
-            chars = count_errors(reference=reference, hypothesis=hypothesis)
-            self._add_items(row, hypothesis_words, correct)
-        text = raw.encode("utf-8", "surrogatepass")  # half a surrogate pair is text like any other
+        aligned = align_utterance(row, normalise=self.normalise, aggregation=self.aggregation)
+        if row.hypothesis is not None:
+            self._add_items(row, aligned)
+        for name, values in self.names.items():
+            values.append(getattr(row, name) or "")
+        self.numbers.extend(_numbers(row, aligned))
         self.count += 1
-        self.numbers.extend(
-            (
-                row.split == "dev",
-                failed,
-                row.duration_s,
-                math.nan if row.decode_s is None else row.decode_s,
-                row.batch,
-                words.hits,
-                words.substitutions,
-                words.deletions,
-                words.insertions,
-                chars.hits,
-                chars.substitutions,
-                chars.deletions,
-                chars.insertions,
-                len(reference_words),
-                len(reference),
-                bool(hypothesis_words) and set(hypothesis_words).isdisjoint(reference_words),
-                max(0, repeated_ngrams(raw) - repeated_ngrams(row.reference)) if raw else 0,
-                len(raw.split()),
-                sum(len(span.split()) for span in _BRACKETED.findall(raw)),
-                len(text),
-                len(zlib.compress(text)) if text else 0,
-                math.exp(math.fsum(row.token_logprobs) / len(row.token_logprobs)) if row.token_logprobs and not failed else math.nan,
-            )
-        )
 
-    def _add_items(self, row: Row, hypothesis_words: Sequence[str], correct: Sequence[bool]) -> None:
-        """Carry confidences from raw words and tokens over to normalised words, and verdicts back."""
-        sources = sources_of(row, hypothesis_words=hypothesis_words, normalise=self.normalise)
-        self.words.add(self.count, correct, scored_confidences(word_confidences(row, aggregation=self.aggregation), sources))
+    def _add_items(self, row: Row, aligned: AlignedUtterance) -> None:
+        """Keep the confidences of words and tokens, and carry the verdicts on words back to their tokens."""
+        position, correct = self.count, [False] * len(aligned.hypothesis)
+        for step in aligned.steps:
+            if step.kind == "hit" and step.hypothesis is not None:
+                correct[step.hypothesis] = True
+        self.words.add(position, correct, aligned.confidences)
         tokens = token_confidences(row)
         if tokens is None:
             return
         verdict: dict[int, bool] = {}
-        for source, right in zip(sources, correct, strict=True):
+        for source, right in zip(aligned.sources, correct, strict=True):
             for i in source:
                 verdict[i] = verdict.get(i, True) and right
         of_word = [i for i, size in enumerate(row.word_tokens) for _ in range(size)]
         kept = [k for k, i in enumerate(of_word) if i in verdict]
         taken = Confidences(tokens.values[:, kept], tokens.temperatures)
-        self.tokens.add(self.count, [verdict[of_word[k]] for k in kept], taken)
+        self.tokens.add(position, [verdict[of_word[k]] for k in kept], taken)
 
     def result(self) -> Scored:
-        columns = np.array(self.numbers, np.float64).reshape(self.count, 22).T
-        whole = {
-            name: columns[i].astype(np.int64)
-            for i, name in enumerate(
-                [
-                    "batch", "hits", "substitutions", "deletions", "insertions",
-                    "char_hits", "char_substitutions", "char_deletions", "char_insertions", "reference_words", "reference_chars",
-                ],
-                start=4,
-            )
-        } | {
-            name: columns[i].astype(np.int64)
-            for i, name in enumerate(["loops", "raw_words", "bracketed_words", "text_bytes", "compressed_bytes"], start=16)
-        }  # fmt: skip
+        columns = np.array(self.numbers, np.float64).reshape(self.count, len(_Numbers._fields)).T
+        types = _Numbers.__annotations__
+        arrays: dict[str, NDArray[Any]] = {name: np.array(values, np.str_) for name, values in self.names.items()}
+        arrays |= {name: column.astype(types[name]) for name, column in zip(_Numbers._fields, columns, strict=True)}
         return Scored(
-            normalizer=self.normalizer,
-            aggregation=self.aggregation,
-            condition=np.array(self.names["condition"], np.str_),
-            utterance=np.array(self.names["utterance"], np.str_),
-            speaker=np.array(self.names["speaker"], np.str_),
-            group=np.array(self.names["group"], np.str_),
-            dev=columns[0].astype(np.bool_),
-            failed=columns[1].astype(np.bool_),
-            duration_s=columns[2],
-            decode_s=columns[3],
-            disjoint=columns[15].astype(np.bool_),
-            utterance_confidence=columns[21],
-            words=self.words.result(),
-            tokens=self.tokens.result(),
-            **whole,
+            normalizer=self.normalizer, aggregation=self.aggregation, words=self.words.result(), tokens=self.tokens.result(), **arrays
         )
+
+
+def _numbers(row: Row, aligned: AlignedUtterance) -> _Numbers:
+    failed, raw = row.hypothesis is None, row.hypothesis or ""
+    words, chars = ErrorCounts(), ErrorCounts()
+    if not failed:
+        kinds = [step.kind for step in aligned.steps]
+        words = ErrorCounts(*(kinds.count(kind) for kind in ("hit", "substitution", "deletion", "insertion")))
+        chars = count_errors(reference=aligned.reference_text, hypothesis=aligned.hypothesis_text)
+    text = raw.encode("utf-8", "surrogatepass")  # half a surrogate pair is text like any other
+    logprobs = row.token_logprobs if not failed else ()
+    return _Numbers(
+        dev=row.split == "dev",
+        failed=failed,
+        duration_s=row.duration_s,
+        decode_s=math.nan if row.decode_s is None else row.decode_s,
+        batch=row.batch,
+        hits=words.hits,
+        substitutions=words.substitutions,
+        deletions=words.deletions,
+        insertions=words.insertions,
+        char_hits=chars.hits,
+        char_substitutions=chars.substitutions,
+        char_deletions=chars.deletions,
+        char_insertions=chars.insertions,
+        reference_words=len(aligned.reference),
+        reference_chars=len(aligned.reference_text),
+        disjoint=bool(aligned.hypothesis) and set(aligned.hypothesis).isdisjoint(aligned.reference),
+        loops=max(0, repeated_ngrams(raw) - repeated_ngrams(row.reference)) if raw else 0,
+        raw_words=len(raw.split()),
+        bracketed_words=sum(len(span.split()) for span in _BRACKETED.findall(raw)),
+        text_bytes=len(text),
+        compressed_bytes=len(zlib.compress(text)) if text else 0,
+        utterance_confidence=math.exp(math.fsum(logprobs) / len(logprobs)) if logprobs else math.nan,
+    )
 
 
 def repeated_ngrams(text: str, order: int = LOOP_ORDER) -> int:

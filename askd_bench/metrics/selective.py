@@ -22,7 +22,7 @@ from askd_bench.metrics.bootstrap import Array, Resampled, Sums, ratio
 from askd_bench.metrics.calibration import LEVELS, Level, items_of
 from askd_bench.metrics.estimate import Estimate
 from askd_bench.metrics.metric import Metric
-from askd_bench.metrics.scored import Scored
+from askd_bench.metrics.scoring import Scored
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,7 +22,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from askd_bench.errors import UserError
-from askd_bench.metrics.aligned import Aligned
 from askd_bench.metrics.bootstrap import (
     FEW_CLUSTERS,
     LEVEL,
@@ -37,6 +36,7 @@ from askd_bench.metrics.bootstrap import (
     resample,
 )
 from askd_bench.metrics.estimate import Estimate
+from askd_bench.metrics.systems import Aligned
 
 ALPHA = 0.05
 POWER = 0.8

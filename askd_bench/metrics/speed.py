@@ -17,7 +17,7 @@ import numpy as np
 from askd_bench.errors import UserError
 from askd_bench.metrics.bootstrap import Array, Sums, ratio
 from askd_bench.metrics.metric import Metric, Statistics
-from askd_bench.metrics.scored import Scored
+from askd_bench.metrics.scoring import Scored
 
 _UNTIMED = "no timings: a resumed run, given transcripts, limited requests, or timings taken out on purpose"
 _PARTLY_TIMED = "timings are missing for part of the utterances: a resumed run"

@@ -14,8 +14,7 @@ from askd_bench.metrics.confidence import DEFAULT_AGGREGATION
 from askd_bench.metrics.estimate import rounded
 from askd_bench.metrics.groups import group_table
 from askd_bench.metrics.metric import Metric, Statistics
-from askd_bench.metrics.scored import Scored
-from askd_bench.metrics.scoring import score
+from askd_bench.metrics.scoring import Scored, score
 from askd_bench.metrics.srb_difficulty import difficulties
 from askd_bench.metrics.temperature import at_temperature, fit_temperature
 from askd_bench.text import DEFAULT_NORMALISER, NORMALISERS

@@ -14,7 +14,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from askd_bench.metrics.calibration import items_of, log_loss_of
-from askd_bench.metrics.scored import Ragged, Scored
+from askd_bench.metrics.items import Items
+from askd_bench.metrics.scoring import Scored
 
 MIN_DEV_WORDS = 100
 """Fewer dev words than this fit nothing."""
@@ -60,10 +61,10 @@ def fit_temperature(scored: Scored) -> TemperatureFit:
 def at_temperature(scored: Scored, temperature: float) -> Scored:
     """Return the same utterances with word and token confidences at a temperature of the grid (unknown where it is not stored)."""
 
-    def tempered(items: Ragged) -> Ragged:
+    def tempered(items: Items) -> Items:
         if temperature == 1.0:
             return items
         missing = np.full(len(items.correct), np.nan)
-        return Ragged(items.utterance, items.correct, items.tempered.get(temperature, missing), items.tempered)
+        return Items(items.utterance, items.correct, items.tempered.get(temperature, missing), items.tempered)
 
     return replace(scored, words=tempered(scored.words), tokens=tempered(scored.tokens))

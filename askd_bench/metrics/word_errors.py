@@ -16,7 +16,7 @@ import numpy as np
 
 from askd_bench.metrics.bootstrap import Array, Sums, ratio
 from askd_bench.metrics.metric import Metric, Statistics, ratio_of
-from askd_bench.metrics.scored import Scored
+from askd_bench.metrics.scoring import Scored
 from askd_bench.types import ErrorCounts
 
 _NO_WORDS = (("reference_words", 1, "no reference words"),)

@@ -7,9 +7,9 @@ from simulated import references
 from sklearn.metrics import cohen_kappa_score
 
 from askd_bench.metrics import inheritance
-from askd_bench.metrics.aligned import Aligned, align_systems
 from askd_bench.metrics.bootstrap import cluster_by
 from askd_bench.metrics.inheritance import BlindSpots
+from askd_bench.metrics.systems import Aligned, align_systems
 from askd_bench.types import Row, Word
 
 CONFUSIONS = 4

@@ -3,8 +3,8 @@ import pytest
 from simulated import references, simulate
 
 from askd_bench.errors import UserError
-from askd_bench.metrics.aligned import align_systems
 from askd_bench.metrics.ranking import rank_systems, ranking_groups
+from askd_bench.metrics.systems import align_systems
 
 
 def symmetric(n: int, pairs: dict[tuple[int, int], float]) -> np.ndarray:

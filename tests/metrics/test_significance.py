@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from askd_bench.errors import UserError
-from askd_bench.metrics.aligned import align_systems
 from askd_bench.metrics.bootstrap import Clusters
 from askd_bench.metrics.significance import holm, mapsswe, matched_pairs, paired_bootstrap
+from askd_bench.metrics.systems import align_systems
 from askd_bench.types import Row
 
 

@@ -9,8 +9,7 @@ from askd_bench.errors import UserError
 from askd_bench.metrics import word_errors
 from askd_bench.metrics.bootstrap import clusters_of, resample
 from askd_bench.metrics.estimate import Estimate
-from askd_bench.metrics.scored import Scored
-from askd_bench.metrics.scoring import score
+from askd_bench.metrics.scoring import Scored, score
 from askd_bench.text import normaliser
 from askd_bench.types import ErrorCounts, Row
 

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from leaderboard_results import ANCHOR, CONDITIONS, Line, few, hashed, in_suite, misheard, write_result, write_silence
 
-from askd_bench.metrics.aligned import align_systems
 from askd_bench.metrics.ranking import rank_systems
+from askd_bench.metrics.systems import align_systems
 from askd_bench.report.leaderboard.boards import Board, anchor_of, read_boards
 from askd_bench.report.leaderboard.figures import ranks
 from askd_bench.report.leaderboard.pools import pool

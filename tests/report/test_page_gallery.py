@@ -13,7 +13,7 @@ from page_results import REAL, TEACHER, some_rows, student, write_result
 
 from askd_bench.audio import read_audio
 from askd_bench.corpora import open_corpus
-from askd_bench.metrics.marking import mark
+from askd_bench.metrics.utterance import mark
 from askd_bench.paths import SUITES_DIR
 from askd_bench.report.page.audio import opus
 from askd_bench.report.page.gallery import Gallery, gallery

@@ -9,9 +9,9 @@ from leaderboard_results import ANCHOR, Line, few, hashed, misheard, write_resul
 from scipy.stats import ttest_1samp
 
 from askd_bench.errors import UserError
-from askd_bench.metrics.aligned import align_systems
 from askd_bench.metrics.bootstrap import cluster_by
 from askd_bench.metrics.significance import paired_bootstrap
+from askd_bench.metrics.systems import align_systems
 from askd_bench.report.page.drawing import svg
 from askd_bench.results import Result
 from askd_bench.text import normaliser

@@ -5,10 +5,10 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-from askd_bench.metrics.aligned import DELETED, Aligned
 from askd_bench.metrics.bootstrap import Array, Sums, ratio
 from askd_bench.metrics.inheritance import CONFIDENT
-from askd_bench.metrics.scored import Scored
+from askd_bench.metrics.scoring import Scored
+from askd_bench.metrics.systems import DELETED, Aligned
 
 Arrays = Mapping[str, NDArray[np.generic]]
 

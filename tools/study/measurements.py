@@ -10,10 +10,9 @@ from numpy.typing import NDArray
 
 from askd_bench.errors import UserError
 from askd_bench.metrics import calibration, hallucination, inheritance, word_errors
-from askd_bench.metrics.aligned import align_systems
 from askd_bench.metrics.bootstrap import Clusters, Resampled, cluster_by, resample
-from askd_bench.metrics.scored import Scored
-from askd_bench.metrics.scoring import score
+from askd_bench.metrics.scoring import Scored, score
+from askd_bench.metrics.systems import align_systems
 from askd_bench.metrics.temperature import TemperatureFit, at_temperature, fit_temperature
 from askd_bench.results import Result
 from askd_bench.types import Row

@@ -9,9 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from askd_bench.metrics import calibration, hallucination, robustness, speed, word_errors
-from askd_bench.metrics.aligned import Aligned, align_systems
-from askd_bench.metrics.scored import Scored
-from askd_bench.metrics.scoring import score
+from askd_bench.metrics.scoring import Scored, score
+from askd_bench.metrics.systems import Aligned, align_systems
 from askd_bench.models.names import DEFAULT_MODEL
 from askd_bench.results import Key, Result
 from askd_bench.types import Row

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from askd_bench.metrics.aligned import DELETED, Aligned, OnReference
 from askd_bench.metrics.bootstrap import Clusters, cluster_by
+from askd_bench.metrics.systems import DELETED, Aligned, OnReference
 from askd_bench.report.leaderboard.boards import Arrays, Board, Statistics
 
 Mask = NDArray[np.bool_]

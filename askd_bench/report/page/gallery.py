@@ -8,7 +8,7 @@ from itertools import groupby
 from pathlib import Path
 
 from askd_bench.errors import UserError
-from askd_bench.metrics.marking import MarkedWord, mark
+from askd_bench.metrics.utterance import MarkedWord, mark
 from askd_bench.report.page.audio import Clip, clips
 from askd_bench.report.page.sections import Entry, Section
 from askd_bench.types import Row

@@ -10,8 +10,7 @@ from typing import Any
 import numpy as np
 
 from askd_bench.errors import UserError
-from askd_bench.metrics.scored import Scored
-from askd_bench.metrics.scoring import score
+from askd_bench.metrics.scoring import Scored, score
 from askd_bench.report.page.charts import slug
 from askd_bench.results import Result
 from askd_bench.suites import Suite, bundled_suites, load_suite

@@ -1,8 +1,8 @@
 import numpy as np
 from simulated import references, simulate
 
-from askd_bench.metrics.marking import mark
 from askd_bench.metrics.scoring import score
+from askd_bench.metrics.utterance import mark
 from askd_bench.types import Row
 
 

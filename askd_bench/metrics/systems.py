@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from askd_bench.errors import UserError
-from askd_bench.metrics.alignment import align
-from askd_bench.metrics.confidence import DEFAULT_AGGREGATION, check_aggregation, scored_confidences, sources_of, word_confidences
+from askd_bench.metrics.confidence import DEFAULT_AGGREGATION, check_aggregation
+from askd_bench.metrics.utterance import align_utterance
 from askd_bench.text import DEFAULT_NORMALISER, Normaliser, normaliser
 from askd_bench.types import Row
 
@@ -162,13 +162,12 @@ def _lay(
     confidence: list[float] = []
     inserted: list[int] = []
     for row, reference in zip(rows, references, strict=True):
-        words = [] if row.hypothesis is None else normalise(row.hypothesis).split()
-        hypothesis = [vocabulary.setdefault(word, len(vocabulary)) for word in words]
-        sources = sources_of(row, hypothesis_words=words, normalise=normalise)
-        confidences = scored_confidences(word_confidences(row, aggregation=aggregation), sources).values[0]
+        aligned = align_utterance(row, normalise=normalise, aggregation=aggregation)
+        hypothesis = [vocabulary.setdefault(word, len(vocabulary)) for word in aligned.hypothesis]
+        confidences = aligned.confidences.values[0]
         outcomes, sure, gaps = [DELETED] * len(reference), [math.nan] * len(reference), [0] * (len(reference) + 1)
         at = 0
-        for step in align(reference=reference, hypothesis=hypothesis):
+        for step in aligned.steps:
             if step.reference is None:
                 gaps[at] += 1
                 continue
