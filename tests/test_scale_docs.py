@@ -1,4 +1,4 @@
-"""docs/SCALE.md computes what it says, and its commands exist."""
+"""docs/MEASUREMENTS.md computes what it says beside docs/SCALE.md, and the commands of both pages exist."""
 
 import importlib.util
 import re
@@ -12,17 +12,18 @@ ROOT = Path(__file__).resolve().parent.parent
 
 
 def test_the_arithmetic_follows_from_what_was_measured_and_assumed() -> None:
-    spec = importlib.util.spec_from_file_location("build_scale_docs", ROOT / "tools" / "build_scale_docs.py")
+    spec = importlib.util.spec_from_file_location("build_measurements", ROOT / "tools" / "build_measurements.py")
     assert spec is not None
     assert spec.loader is not None
     tool = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(tool)
     text = tool.DOC.read_text(encoding="utf-8")
-    assert tool.built(text) == text, "run python tools/build_scale_docs.py"
+    assert tool.built(text) == text, "run python tools/build_measurements.py"
 
 
 def test_commands_have_the_options_they_are_shown_with() -> None:
-    text = (ROOT / "docs" / "SCALE.md").read_text(encoding="utf-8").replace("\\\n", " ")
+    pages = (ROOT / "docs" / name for name in ("SCALE.md", "MEASUREMENTS.md"))
+    text = "".join(page.read_text(encoding="utf-8") for page in pages).replace("\\\n", " ")
     commands = typer.main.get_command(cli.app).commands  # type: ignore[attr-defined]
     shown = re.findall(r"askd-bench (run|merge|score)\b([^\n`#]*)", text)
     assert {name for name, _ in shown} == {"run", "merge", "score"}

@@ -1,6 +1,6 @@
 """What a rendering and a transcription cost in processor time: `OMP_NUM_THREADS=1 pytest tests/benchmarks/bench_cost.py -n 0 -s`.
 
-Processor seconds of one thread, not the clock's: other work on the machine changes them little. docs/SCALE.md multiplies them.
+Processor seconds of one thread, not the clock's: other work on the machine changes them little. docs/MEASUREMENTS.md multiplies them.
 """
 
 import bz2

@@ -1,4 +1,4 @@
-"""Writes the arithmetic of docs/SCALE.md from what was measured and what is assumed: `python tools/build_scale_docs.py [--check]`."""
+"""Writes the arithmetic of docs/MEASUREMENTS.md from what was measured and what is assumed: `python tools/build_measurements.py [--check]`."""
 
 import argparse
 import sys
@@ -13,9 +13,9 @@ from askd_bench.models.names import DEFAULT_MODEL  # noqa: E402
 from askd_bench.models.size import TOKENS_PER_SECOND, whisper_macs  # noqa: E402
 from askd_bench.results import Result  # noqa: E402
 
-DOC = ROOT / "docs" / "SCALE.md"
+DOC = ROOT / "docs" / "MEASUREMENTS.md"
 ROWS = Result(ROOT / "reference_results" / DEFAULT_MODEL / "noisy-v1" / "dialogue")
-START, END = "<!-- arithmetic: python tools/build_scale_docs.py -->", "<!-- end of arithmetic -->"
+START, END = "<!-- arithmetic: python tools/build_measurements.py -->", "<!-- end of arithmetic -->"
 
 # Measured with tests/benchmarks/bench_cost.py: processor seconds, one thread of a virtual AMD EPYC (AVX-512, no AMX), torch 2.13, float32.
 RENDERING = {  # suite: (conditions of its default grid, seconds for a second of audio)
@@ -147,7 +147,7 @@ def main() -> None:
     text = DOC.read_text(encoding="utf-8")
     new = built(text)
     if check:
-        sys.exit(0 if new == text else "docs/SCALE.md: its arithmetic is not what follows; run python tools/build_scale_docs.py")
+        sys.exit(0 if new == text else "docs/MEASUREMENTS.md: its arithmetic is not what follows; run python tools/build_measurements.py")
     DOC.write_text(new, encoding="utf-8")
 
 
