@@ -11,12 +11,12 @@ from askd_bench.evaluation.speed import bench
 from askd_bench.evaluation.timings import Benchmark
 from askd_bench.evaluation.verify import verify
 from askd_bench.metrics.groups import GroupTable
-from askd_bench.report.comparing import compare
+from askd_bench.report.compare import compare
 from askd_bench.report.groups import By, group_tables
 from askd_bench.report.leaderboard.files import leaderboard
 from askd_bench.report.listings import LISTINGS, Records, conditions
 from askd_bench.report.page.build import report
-from askd_bench.report.scoring import score
+from askd_bench.report.score import score
 from askd_bench.results import Result
 from askd_bench.suites import Suite, load_suite
 from askd_bench.text import DEFAULT_NORMALISER

@@ -10,7 +10,7 @@ from typing import Self
 
 _SERVER = """
 import json, os, sys, traceback
-import askd_bench.cli, askd_bench.evaluation.run, askd_bench.report.console, askd_bench.report.reference, askd_bench.report.scoring
+import askd_bench.cli, askd_bench.evaluation.run, askd_bench.report.headline, askd_bench.report.reference_models, askd_bench.report.score
 import transformers.models.bert.configuration_bert, stub_transcriber, rich.progress
 
 for line in sys.stdin:

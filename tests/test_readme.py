@@ -7,7 +7,7 @@ from pathlib import Path
 
 from askd_bench.models.names import DEFAULT_MODEL
 from askd_bench.paths import REFERENCE_RESULTS_DIR
-from askd_bench.report.tables import condition_table, markdown_table
+from askd_bench.report.frames import condition_table, markdown_table
 from askd_bench.results import Result
 
 ROOT = Path(__file__).resolve().parent.parent

@@ -100,7 +100,7 @@ def run(
             highlight=False,
         )
     if profile:
-        from askd_bench.report.profiling import profile_line
+        from askd_bench.report.time_spent import profile_line
 
         out.print(profile_line(spent.seconds, spent.overhead), highlight=False)
 
@@ -194,7 +194,7 @@ def bench(
 ) -> None:
     """Measure latency and throughput of a model by batch size, without scoring: warm-up, repeated rounds, percentiles, memory."""
     from askd_bench.evaluation.speed import bench as measure  # torch is slow to import
-    from askd_bench.report.benching import bench_json, bench_table
+    from askd_bench.report.bench import bench_json, bench_table
     from askd_bench.report.progress_bar import ProgressBar
 
     with ProgressBar(err) as progress:
@@ -221,8 +221,8 @@ def bench(
 
 
 def _print_results(paths: Sequence[Path], suite: str | None = None) -> None:
-    from askd_bench.report.console import LEGEND, headline
     from askd_bench.report.groups import groups_view
+    from askd_bench.report.headline import LEGEND, headline
     from askd_bench.results import Result
     from askd_bench.suites import load_suite
 

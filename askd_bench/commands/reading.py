@@ -66,7 +66,7 @@ def score(
     normalizer: Annotated[str, typer.Option(help="Text normaliser, or all.")] = "whisper-english",
 ) -> None:
     """Compute the summary again from the rows, without a model, and print the table."""
-    from askd_bench.report.scoring import score_table
+    from askd_bench.report.score import score_table
 
     out.print(score_table(result_dir, normalizer))
 
@@ -90,9 +90,10 @@ def compare(
     normalizer: Annotated[str, typer.Option(help="Text normaliser.")] = "whisper-english",
 ) -> None:
     """Compare a student with its teacher: errors with paired tests, inherited errors, blind spots handed down, mended and new."""
-    from askd_bench.report import comparing
+    from askd_bench.report.compare import compare as compare_results
+    from askd_bench.report.compare import comparison_view
 
-    out.print(comparing.comparison_view(comparing.compare(student, teacher, control=control, normalizer=normalizer)))
+    out.print(comparison_view(compare_results(student, teacher, control=control, normalizer=normalizer)))
 
 
 def report(

@@ -11,7 +11,7 @@ from stub_transcriber import HashingTranscriber
 
 from askd_bench.errors import UserError
 from askd_bench.evaluation import speed
-from askd_bench.report.benching import bench_json, bench_table
+from askd_bench.report.bench import bench_json, bench_table
 
 SECONDS_A_CLIP = 0.004
 

@@ -19,16 +19,16 @@ from html_tree import tree
 from page_results import REAL, TEACHER, some_rows, write_result
 from PIL import Image
 
-from askd_bench.report.comparing import compare
+from askd_bench.report.compare import compare
 from askd_bench.report.page import drawing
-from askd_bench.report.page.axes import axes_of
 from askd_bench.report.page.build import report
 from askd_bench.report.page.charts import Chart, Point, Series, in_parts, shortened, slug, table_of, wrapped
 from askd_bench.report.page.confidence_charts import reliability_charts, risk_charts
 from askd_bench.report.page.inheritance_charts import comparisons, inheritance_charts
-from askd_bench.report.page.inline import inline_svg
+from askd_bench.report.page.inline_svg import inline_svg
 from askd_bench.report.page.palette import DARK, LIGHT, contrast, style
 from askd_bench.report.page.sections import Section, open_sections
+from askd_bench.report.page.severity_axes import axes_of
 from askd_bench.report.page.severity_charts import confident_error_charts, error_charts
 from askd_bench.report.page.tradeoff_charts import tradeoff_charts
 from askd_bench.suites import bundled_suites, load_suite

@@ -14,7 +14,7 @@ from leaderboard_results import ANCHOR, Line, few, in_suite, misheard, timed, un
 from askd_bench.errors import UserError
 from askd_bench.metrics.comparison import compare
 from askd_bench.report.leaderboard.frame import ALL_CONDITIONS, ALL_CORPORA, OVERALL, Leaderboard, leaderboard_of
-from askd_bench.report.leaderboard.tables import sections
+from askd_bench.report.leaderboard.layout import sections
 from askd_bench.results import Result
 from askd_bench.text import normaliser
 

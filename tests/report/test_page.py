@@ -16,11 +16,11 @@ from typer.testing import CliRunner
 from askd_bench import cli
 from askd_bench.errors import UserError
 from askd_bench.paths import REFERENCE_RESULTS_DIR
-from askd_bench.report.comparing import compare
+from askd_bench.report.compare import compare
+from askd_bench.report.frames import HEADLINE, condition_table, headline_cell
 from askd_bench.report.groups import group_tables
 from askd_bench.report.page.build import report
 from askd_bench.report.page.sections import open_sections
-from askd_bench.report.tables import HEADLINE, condition_table, headline_cell
 from askd_bench.results import ROWS_FILE, SIGNATURE_FILE, SUMMARY_FILE, Result
 from askd_bench.text import DEFAULT_NORMALISER
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from askd_bench.errors import UserError
 from askd_bench.paths import REFERENCE_RESULTS_DIR
 from askd_bench.report.leaderboard.frame import Leaderboard, leaderboard_of
-from askd_bench.report.leaderboard.tables import sections
+from askd_bench.report.leaderboard.layout import sections
 from askd_bench.report.leaderboard.writers import latex, markdown, page
 
 TITLE = "askd-bench leaderboard"

@@ -11,8 +11,8 @@ import pandas as pd
 from askd_bench.errors import UserError
 from askd_bench.metrics.estimate import Estimate, rounded
 from askd_bench.report.leaderboard.boards import Board, anchor_of, core, read_boards
+from askd_bench.report.leaderboard.descriptions import AboutModel, Published, read_models, read_published
 from askd_bench.report.leaderboard.figures import FIGURES, TEACHING, by_condition, figures, ranks, teaching
-from askd_bench.report.leaderboard.known import AboutModel, Published, read_models, read_published
 from askd_bench.report.leaderboard.pools import Pool, pool
 from askd_bench.report.leaderboard.speeds import Bench, read_speeds
 from askd_bench.results import find_results

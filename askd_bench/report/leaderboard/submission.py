@@ -10,9 +10,9 @@ from askd_bench.paths import REFERENCE_RESULTS_DIR
 from askd_bench.report.leaderboard.boards import Board
 from askd_bench.report.leaderboard.columns import cell_of
 from askd_bench.report.leaderboard.frame import ALL_CORPORA, OVERALL, Leaderboard, leaderboard_of
+from askd_bench.report.leaderboard.layout import board_section
 from askd_bench.report.leaderboard.pools import pool
 from askd_bench.report.leaderboard.sheet import Cell, Column, Section, Table
-from askd_bench.report.leaderboard.tables import board_section
 from askd_bench.report.leaderboard.writers import markdown
 from askd_bench.results import Result
 

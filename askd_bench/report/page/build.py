@@ -15,9 +15,9 @@ from askd_bench.report.page import drawing
 from askd_bench.report.page.compose import Options, SectionView, compose
 from askd_bench.report.page.gallery import DEFAULT_SIZE
 from askd_bench.report.page.inheritance_charts import check_names
+from askd_bench.report.page.metric_tables import meanings
 from askd_bench.report.page.palette import DARK, LIGHT, css_variables
 from askd_bench.report.page.sections import open_sections
-from askd_bench.report.page.tables import meanings
 from askd_bench.text import DEFAULT_NORMALISER
 
 _TEMPLATES = Path(__file__).parent / "templates"

@@ -5,8 +5,8 @@ from collections.abc import Callable, Sequence
 from askd_bench.metrics.comparison import ConditionComparison, Versus
 from askd_bench.metrics.estimate import Estimate
 from askd_bench.report.page.inheritance_charts import Compared
+from askd_bench.report.page.metric_tables import Cell, Heading, Line, MetricTable, cell
 from askd_bench.report.page.sections import Section
-from askd_bench.report.page.tables import Cell, Heading, Line, MetricTable, cell
 
 _ABSENT = Estimate.absent("not compared")
 _Row = Callable[[ConditionComparison], list[Cell]]

@@ -14,11 +14,11 @@ from askd_bench.report.page.gallery import Gallery, gallery
 from askd_bench.report.page.group_charts import group_charts, groups_of
 from askd_bench.report.page.group_table import group_table
 from askd_bench.report.page.inheritance_charts import Compared, comparisons, inheritance_charts
-from askd_bench.report.page.inline import inline_svg
+from askd_bench.report.page.inline_svg import inline_svg
+from askd_bench.report.page.metric_tables import MetricTable, metric_tables
 from askd_bench.report.page.notes import Run, notes, runs
 from askd_bench.report.page.sections import Section
 from askd_bench.report.page.severity_charts import confident_error_charts, error_charts
-from askd_bench.report.page.tables import MetricTable, metric_tables
 from askd_bench.report.page.tradeoff_charts import tradeoff_charts
 
 

@@ -10,8 +10,8 @@ import matplotlib as mpl
 from matplotlib.figure import Figure
 from matplotlib.rcsetup import cycler
 
+from askd_bench.report.page.chart_kinds import KINDS, legend_label
 from askd_bench.report.page.charts import Chart, Kind, Series, shortened, wrapped
-from askd_bench.report.page.kinds import KINDS, legend_label
 from askd_bench.report.page.palette import LIGHT
 
 WIDTH_IN = 4.4

@@ -2,8 +2,8 @@
 
 from askd_bench.metrics.estimate import Estimate
 from askd_bench.report.page.group_charts import Groups
+from askd_bench.report.page.metric_tables import Cell, Heading, Line, MetricTable, cell
 from askd_bench.report.page.sections import Section
-from askd_bench.report.page.tables import Cell, Heading, Line, MetricTable, cell
 
 _ABSENT = Estimate.absent("not in this result")
 _BETWEEN = (("spread, points", "spread", 100, 1), ("log-ratio worst / best", "log_ratio", 1, 2))

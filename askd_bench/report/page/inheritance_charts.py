@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from askd_bench.errors import UserError, unknown_name
 from askd_bench.metrics.comparison import Comparison
-from askd_bench.report.comparing import compare
+from askd_bench.report.compare import compare
 from askd_bench.report.page.charts import Chart, Point, Series, in_parts, slug
 from askd_bench.report.page.sections import Entry, Section
 

@@ -3,9 +3,9 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from askd_bench.report.page.axes import Axis, axes_of
 from askd_bench.report.page.charts import Chart, Series, in_parts, on_one_scale, point_of, points_of, slug
 from askd_bench.report.page.sections import Entry, Section
+from askd_bench.report.page.severity_axes import Axis, axes_of
 
 _MOST_FAMILIES = 6
 _GREY = 5

@@ -22,7 +22,7 @@ from askd_bench.errors import UserError
 from askd_bench.models import load
 from askd_bench.models.exports.ctranslate2_file import read_model_file, whisper_config
 from askd_bench.models.names import DEFAULT_MODEL, bundled_models
-from askd_bench.report.comparing import compare
+from askd_bench.report.compare import compare
 from askd_bench.types import Transcription
 
 CHECKPOINT = bundled_models()[DEFAULT_MODEL]

@@ -8,7 +8,7 @@ import pytest
 from askd_bench.errors import UserError
 from askd_bench.models.names import bundled_models
 from askd_bench.paths import REFERENCE_RESULTS_DIR
-from askd_bench.report.leaderboard.known import read_models, read_published
+from askd_bench.report.leaderboard.descriptions import read_models, read_published
 from askd_bench.results import find_results
 
 GOOD = '["a"]\ndescription = "d"\nlicence = "MIT"\n'

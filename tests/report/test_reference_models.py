@@ -10,7 +10,7 @@ import pytest
 from rich.console import Console
 
 from askd_bench.evaluation.run import CorpusResult, run
-from askd_bench.report import console, reference
+from askd_bench.report import headline, reference_models
 from askd_bench.results import ROWS_FILE, Result
 
 
@@ -21,8 +21,8 @@ def results(small_corpus: Path, stub_model: Any, tmp_path: Path, monkeypatch: py
     options: dict[str, Any] = {"corpus": [str(small_corpus)], "conditions": ["white-0dB"], "workers": 0}
     [mine] = run("noisy", "mine", output=tmp_path / "mine", **options)
     [theirs] = run("noisy", "theirs", output=packaged, **options)
-    monkeypatch.setattr(reference, "REFERENCE_RESULTS_DIR", packaged)
-    monkeypatch.setattr(reference, "bundled_models", lambda: {"theirs": packaged})
+    monkeypatch.setattr(reference_models, "REFERENCE_RESULTS_DIR", packaged)
+    monkeypatch.setattr(reference_models, "bundled_models", lambda: {"theirs": packaged})
     return mine, theirs.path
 
 
@@ -33,13 +33,13 @@ def change_rows(path: Path, change: Callable[[dict[str, Any]], dict[str, Any] | 
 
 def shown(result: CorpusResult) -> str:
     screen = Console(width=250, record=True, file=open("/dev/null", "w"))  # noqa: SIM115
-    screen.print(console.headline(Result.open(result.path)))
+    screen.print(headline.headline(Result.open(result.path)))
     return screen.export_text()
 
 
 def test_the_same_speech_stands_beside(results: tuple[CorpusResult, Path]) -> None:
     mine, theirs = results
-    found = reference.reference_summaries(Result.open(mine.path))
+    found = reference_models.reference_summaries(Result.open(mine.path))
     assert list(found) == ["theirs"]
     own = Result.open(theirs).summary()
     assert own
@@ -54,8 +54,8 @@ def test_the_same_speech_stands_beside(results: tuple[CorpusResult, Path]) -> No
 
 def test_models_without_a_bundled_checkpoint_do_not(results: tuple[CorpusResult, Path], monkeypatch: pytest.MonkeyPatch) -> None:
     """Else every seed of every arm would have a line under every condition."""
-    monkeypatch.setattr(reference, "bundled_models", dict)
-    assert reference.reference_summaries(Result.open(results[0].path)) == {}
+    monkeypatch.setattr(reference_models, "bundled_models", dict)
+    assert reference_models.reference_summaries(Result.open(results[0].path)) == {}
 
 
 @pytest.mark.parametrize(
@@ -70,7 +70,7 @@ def test_models_without_a_bundled_checkpoint_do_not(results: tuple[CorpusResult,
 def test_anything_else_does_not(change: Callable[[dict[str, Any]], dict[str, Any] | None], results: tuple[CorpusResult, Path]) -> None:
     mine, theirs = results
     change_rows(theirs, change)
-    assert reference.reference_summaries(Result.open(mine.path)) == {}
+    assert reference_models.reference_summaries(Result.open(mine.path)) == {}
     assert "packaged" not in shown(mine)
 
 
@@ -78,7 +78,7 @@ def test_more_than_was_run_is_cut_to_it(results: tuple[CorpusResult, Path], smal
     """A packaged result of all utterances serves a run of some of them."""
     _, theirs = results
     [mine] = run("noisy", "mine", corpus=[str(small_corpus)], conditions=["clean"], limit=4, output=tmp_path / "few", workers=0)
-    found = reference.reference_summaries(Result.open(mine.path))
+    found = reference_models.reference_summaries(Result.open(mine.path))
     assert found["theirs"]["pooled"]["n_utterances"] < len(list(Result.open(theirs).rows()))
     heard = {row.utterance for row in Result.open(mine.path).rows() if row.audio_sha256 and row.split == "test"}
     assert found["theirs"]["conditions"]["clean"]["n_utterances"] == len(heard)
@@ -87,7 +87,7 @@ def test_more_than_was_run_is_cut_to_it(results: tuple[CorpusResult, Path], smal
 def test_another_suite_version_or_corpus_does_not(results: tuple[CorpusResult, Path]) -> None:
     mine, theirs = results
     shutil.move(theirs.parent, theirs.parent.with_name("noisy-v2"))
-    assert reference.reference_summaries(Result.open(mine.path)) == {}
+    assert reference_models.reference_summaries(Result.open(mine.path)) == {}
 
 
 def test_a_condition_that_no_one_could_hear(small_corpus: Path, stub_model: Any, results: tuple[CorpusResult, Path]) -> None:

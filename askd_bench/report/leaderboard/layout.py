@@ -35,8 +35,8 @@ from askd_bench.report.leaderboard.columns import (
     cell_of,
 )
 from askd_bench.report.leaderboard.commands import commands
+from askd_bench.report.leaderboard.descriptions import Published
 from askd_bench.report.leaderboard.frame import ALL_CONDITIONS, ALL_CORPORA, OVERALL, Leaderboard
-from askd_bench.report.leaderboard.known import Published
 from askd_bench.report.leaderboard.pools import Pool, pool
 from askd_bench.report.leaderboard.sheet import DASH, Cell, Column, Section, Table
 from askd_bench.report.leaderboard.speeds import rtfx_alone, speed_records

@@ -10,7 +10,7 @@ from rich.table import Table
 
 from askd_bench import api
 from askd_bench.errors import UserError
-from askd_bench.report.scoring import score_table
+from askd_bench.report.score import score_table
 from askd_bench.results import SUMMARY_FILE, Result
 from askd_bench.text import NORMALISERS
 

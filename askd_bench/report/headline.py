@@ -8,8 +8,8 @@ from rich.table import Table
 
 from askd_bench.metrics.robustness import mean_corruption_error_ratio
 from askd_bench.metrics.summary import POOLED
-from askd_bench.report.reference import reference_summaries
-from askd_bench.report.tables import HEADLINE, condition_table, headline_cell
+from askd_bench.report.frames import HEADLINE, condition_table, headline_cell
+from askd_bench.report.reference_models import reference_summaries
 from askd_bench.results import Result
 
 LEGEND = (

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from askd_bench.metrics.summary import METRICS, POOLED
+from askd_bench.report.frames import HEADLINE
 from askd_bench.report.page.sections import Entry, Section
-from askd_bench.report.tables import HEADLINE
 
 Column = tuple[str, str, float, int]
 """Label, metric, factor, digits, as in `HEADLINE`."""

@@ -8,7 +8,7 @@ from rich.table import Table
 
 from askd_bench.errors import unknown_name
 from askd_bench.metrics.summary import POOLED
-from askd_bench.report.console import headline, title_of
+from askd_bench.report.headline import headline, title_of
 from askd_bench.results import Result
 from askd_bench.text import DEFAULT_NORMALISER, NORMALISERS
 
