@@ -1,20 +1,11 @@
-"""Cross-attention over a long encoder sequence, with the key and value projections absorbed into the few queries.
-
-A Whisper decoder looks from a dozen label positions at 1,500 encoder states. Projecting all states to keys and values is then most of the
-work of a training step, forward and backward. Matrix products associate:
-
-    (q W_k)(X W_k')ᵀ = (q W_k W_k'ᵀ) Xᵀ      and      (P X) W_v = P (X W_v)
-
-so that the projections can be applied to the queries and to what they gathered. This is cheaper whenever there are fewer positions than a
-head has dimensions, costs the same parameters, and gives the same numbers up to rounding. (The same regrouping is known from decoding with
-multi-head latent attention: DeepSeek-V2, 2024.)
-"""
+"""Whisper's cross-attention in training: by the regrouped products that the harness decodes with, forward and backward."""
 
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 from transformers.models.whisper.modeling_whisper import WhisperAttention, WhisperDecoderLayer
+
+from askd_bench.models.whisper.attention import attend_to_speech, by_head
 
 
 class AbsorbedCrossAttention(WhisperAttention):  # type: ignore[misc]
@@ -30,21 +21,15 @@ class AbsorbedCrossAttention(WhisperAttention):  # type: ignore[misc]
         **kwargs: Any,
     ) -> tuple[Tensor, Tensor | None]:
         """Attend from (batch, positions, d_model) to `key_value_states` (batch, frames, d_model); see `WhisperAttention`."""
-        batch, positions, d_model = hidden_states.shape
         usual = key_value_states is None or past_key_values is not None or attention_mask is not None or output_attentions
-        if usual or positions >= self.head_dim or (self.training and self.dropout > 0):
+        if usual or hidden_states.shape[1] >= self.head_dim or (self.training and self.dropout > 0):
             result: tuple[Tensor, Tensor | None] = super().forward(
                 hidden_states, key_value_states, past_key_values, attention_mask, output_attentions, **kwargs
             )
             return result
-        heads, dim = self.num_heads, self.head_dim
-        query = (self.q_proj(hidden_states) * self.scaling).view(batch, positions, heads, dim)
-        # q_proj.weight has shape (d_model out, d_model in); its rows belong to the heads in turn.
-        query = torch.einsum("bthk,hkd->bhtd", query, self.k_proj.weight.view(heads, dim, d_model)).reshape(batch, -1, d_model)
+        query = self.q_proj(hidden_states) * self.scaling
         states = key_value_states.to(query.dtype)  # type: ignore[union-attr]
-        attention = torch.softmax(query @ states.transpose(1, 2), dim=-1).to(states.dtype)
-        gathered = (attention @ states).view(batch, heads, positions, d_model)
-        values = torch.einsum("bhtd,hkd->bthk", gathered, self.v_proj.weight.view(heads, dim, d_model)).reshape(batch, positions, d_model)
+        values = attend_to_speech(query, states, by_head(self.k_proj, self.num_heads), by_head(self.v_proj, self.num_heads))
         return self.out_proj(values + self.v_proj.bias), None
 
 

@@ -1,10 +1,7 @@
 """Whisper's decoder, one step at a time, arranged so that a step touches little memory.
 
-The same function as transformers' `WhisperDecoder` with a cache, up to rounding, on the same weights. What differs is cross-attention.
-Projecting the 1,500 encoder states to keys and values, for each layer, is most of the work of decoding a short utterance, and reading
-them back in each step most of the rest. Both products are linear, so that the projections can be applied to the query, and to what it
-gathered, instead: `q·(W_k e) = (W_kᵀ q)·e` and `Σ p (W_v e) = W_v Σ p e`. All layers then read the same encoder states, nothing is
-projected beforehand, and the multiplications are fewer up to about as many tokens as a head has dimensions (64).
+The same function as transformers' `WhisperDecoder` with a cache, up to rounding, on the same weights. Two things differ: cross-attention
+projects no encoder states (see `attention`), and weights are laid out for the few rows of a step (see `packed_linear`).
 """
 
 from typing import Any
@@ -16,6 +13,7 @@ from transformers import WhisperForConditionalGeneration
 
 from askd_bench.models.decoding.confidence import TokenConfidences
 from askd_bench.models.decoding.greedy import GreedySettings, decode_steps
+from askd_bench.models.whisper.attention import attend_to_speech, by_head
 from askd_bench.models.whisper.packed_linear import packed_linear
 
 _ROOM = 32
@@ -107,10 +105,8 @@ class _Layer:
         self._past_scale, self._speech_scale = past.scaling, speech.scaling
         self._to_past = packed_linear(*_joined(past.q_proj, past.k_proj, past.v_proj))
         self._from_past = packed_linear(past.out_proj.weight, past.out_proj.bias)
-        by_head = (self.heads, speech.head_dim, speech.embed_dim)
         self._to_speech = packed_linear(speech.q_proj.weight, speech.q_proj.bias)
-        self._to_key = speech.k_proj.weight.view(by_head)
-        self._from_value = speech.v_proj.weight.view(by_head).transpose(1, 2)
+        self._to_key, self._to_value = by_head(speech.k_proj, self.heads), by_head(speech.v_proj, self.heads)
         self._value_bias = speech.v_proj.bias
         self._from_speech = packed_linear(speech.out_proj.weight, speech.out_proj.bias)
         self._up = packed_linear(layer.fc1.weight, layer.fc1.bias)
@@ -133,13 +129,8 @@ class _Layer:
         return self._from_past(attended.transpose(1, 2).flatten(2))
 
     def _attend_to_speech(self, hidden: Tensor, states: Tensor) -> Tensor:
-        batch, count, width = hidden.shape
-        query = (self._to_speech(hidden) * self._speech_scale).view(batch * count, self.heads, -1).transpose(0, 1)
-        towards = torch.bmm(query, self._to_key).view(self.heads, batch, count, width)  # the rows of all heads at once, not head by head
-        weights = torch.bmm(towards.transpose(0, 1).reshape(batch, -1, width), states.transpose(1, 2)).softmax(-1)
-        gathered = torch.bmm(weights, states).view(batch, self.heads, count, width)
-        values = torch.bmm(gathered.transpose(0, 1).reshape(self.heads, -1, width), self._from_value)
-        return self._from_speech(values.transpose(0, 1).reshape(batch, count, width) + self._value_bias)
+        query = self._to_speech(hidden) * self._speech_scale
+        return self._from_speech(attend_to_speech(query, states, self._to_key, self._to_value) + self._value_bias)
 
 
 def _joined(*projections: Any) -> tuple[Tensor, Tensor]:
