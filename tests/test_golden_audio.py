@@ -23,7 +23,7 @@ def test_the_golden_hashes_cover_every_condition_of_every_suite() -> None:
 
 
 def test_audio_is_the_same_bit_for_bit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("ASKD_BENCH_CACHE", str(tmp_path))  # rooms are simulated anew, not read from an earlier run
+    monkeypatch.setenv("ASKD_CACHE", str(tmp_path))  # rooms are simulated anew, not read from an earlier run
     assert check(GOLDEN, noise_dir=NOISE_DIR, workers=2) == []
 
 

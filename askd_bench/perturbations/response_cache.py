@@ -1,7 +1,7 @@
 """Simulated responses kept on disk: what they are computed from is their name, so that a cached one equals a new one bit for bit.
 
 A file is the SHA-256 of an npz archive followed by the archive. One that does not fit its hash is made again. The folder,
-`$ASKD_BENCH_CACHE/rirs` or `~/.cache/askd-bench/rirs`, is kept under 256 MB by deleting what was used longest ago. Where it cannot be
+`rirs` of `cache_path`, is kept under 256 MB by deleting what was used longest ago. Where it cannot be
 written, nothing is kept and all still works.
 """
 
@@ -17,18 +17,13 @@ from pathlib import Path
 
 import numpy as np
 
+from askd_bench.paths import cache_path
 from askd_bench.perturbations.impulse_responses import RoomResponse, analyse
 from askd_bench.perturbations.rooms import draw_room, fingerprint, simulate
 
 MOST_BYTES = 256 * 2**20
 _HASH_BYTES = 32
 Responses = tuple[RoomResponse, RoomResponse]
-
-
-def cache_folder() -> Path:
-    """Return where responses are kept."""
-    root = os.environ.get("ASKD_BENCH_CACHE")
-    return (Path(root) if root else Path.home() / ".cache" / "askd-bench") / "rirs"
 
 
 @lru_cache(maxsize=128)
@@ -42,7 +37,7 @@ def room_responses(index: int, *, rt60_s: float, distance_m: float, sampling_rat
 
 def cached(name: str, make: Callable[[], Responses], *, sampling_rate: int) -> Responses:
     """Return the responses kept under `name`, or make and keep them."""
-    path = cache_folder() / f"{name}.npz"
+    path = cache_path("rirs") / f"{name}.npz"
     kept = _read(path, sampling_rate)
     if kept is not None:
         return kept

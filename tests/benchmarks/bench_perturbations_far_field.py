@@ -23,7 +23,7 @@ SPEECH = np.resize(
 
 @pytest.fixture(autouse=True)
 def cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setenv("ASKD_BENCH_CACHE", str(tmp_path_factory.getbasetemp() / "cache"))
+    monkeypatch.setenv("ASKD_CACHE", str(tmp_path_factory.getbasetemp() / "cache"))
     return tmp_path_factory.getbasetemp() / "cache"
 
 

@@ -103,7 +103,7 @@ def test_unchecked_line_is_refused() -> None:
 
 def test_altered_download_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     package = Package("apt", "toy", "1", "0" * 64)
-    monkeypatch.setattr("build_corpora.packages.CACHE_DIR", tmp_path)
+    monkeypatch.setenv("ASKD_CACHE", str(tmp_path))
     (tmp_path / "packages").mkdir()
     (tmp_path / "packages" / package.filename).write_bytes(b"other")
     with pytest.raises(UserError, match="sha256 is"):
@@ -111,7 +111,7 @@ def test_altered_download_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyP
 
 
 def test_missing_installer_is_one_clear_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("build_corpora.packages.CACHE_DIR", tmp_path)
+    monkeypatch.setenv("ASKD_CACHE", str(tmp_path))
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(UserError, match=r"^apt-get is not installed; it is needed to fetch toy 1 \(or put toy_1_all.deb into .*\)$"):
         unpacked(Package("apt", "toy", "1", "0" * 64))

@@ -24,7 +24,7 @@ TALKERS = tuple(Utterance(id=path.stem, audio=path, reference="", speaker=path.s
 @pytest.fixture(autouse=True, scope="module")
 def cache(tmp_path_factory: pytest.TempPathFactory):  # type: ignore[no-untyped-def]
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("ASKD_BENCH_CACHE", str(tmp_path_factory.mktemp("cache")))
+        patch.setenv("ASKD_CACHE", str(tmp_path_factory.mktemp("cache")))
         yield
 
 
@@ -125,7 +125,7 @@ def _render(seed: int) -> list[bytes]:
 
 def test_another_process_hears_the_same_bits_with_or_without_the_cache(tmp_path, monkeypatch) -> None:  # type: ignore[no-untyped-def]
     here = _render(5)
-    monkeypatch.setenv("ASKD_BENCH_CACHE", str(tmp_path))  # empty: the rooms are made again
+    monkeypatch.setenv("ASKD_CACHE", str(tmp_path))  # empty: the rooms are made again
     with multiprocessing.get_context("spawn").Pool(1) as pool:
         there = pool.apply(_render, (5,))
     assert there == here

@@ -64,7 +64,7 @@ def manifest_of(split: str, count: int, manifest: Path) -> Path:
 @pytest.fixture(autouse=True)
 def own_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Keep cached states out of the user's cache folder; one folder for the whole session."""
-    folder = tmp_path_factory.getbasetemp() / "cache" / "states"
+    folder = tmp_path_factory.getbasetemp() / "cache"
     monkeypatch.setenv("ASKD_CACHE", str(folder))
     return folder
 

@@ -5,7 +5,7 @@ python tools/build_corpora training [--out DIR] write the training corpus (in th
 python tools/build_corpora hear MANIFEST [--whisper DIR]    what Moonshine, or a Whisper checkpoint, hears: for the transcript check
 python tools/build_corpora align AUDIO TEXT ALTERNATIVE     by how many nats the recording favours the alternative: for the same
 
-Needs apt-get and dpkg-deb (Debian and its kin) and pip. Packages are cached under ~/.cache/askd-bench, or $ASKD_BENCH_CACHE.
+Needs apt-get and dpkg-deb (Debian and its kin) and pip. Packages are cached under ~/.cache/askd-bench, or $ASKD_CACHE.
 """
 
 import argparse
@@ -21,10 +21,10 @@ sys.path.insert(1, str(REPOSITORY))
 
 from askd_bench.audio import read_audio  # noqa: E402
 from askd_bench.errors import UserError  # noqa: E402
+from askd_bench.paths import cache_path  # noqa: E402
 from build_corpora import bass, books, fotaq, hear, music, prompts  # noqa: E402
 from build_corpora.describe import with_counts  # noqa: E402
 from build_corpora.lines import Verdicts, write_manifest  # noqa: E402
-from build_corpora.packages import CACHE_DIR  # noqa: E402
 
 SUITES = REPOSITORY / "suites"
 NOTICES = ("readme.original.txt", "copyright.debian", "NOTICE-MODIFIED-VERSION.txt")
@@ -95,7 +95,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="build_corpora", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     commands = parser.add_subparsers(dest="command", required=True)
     commands.add_parser("bundled").add_argument("--check", action="store_true", help="change nothing, exit with 1 where anything differs")
-    commands.add_parser("training").add_argument("--out", type=Path, default=CACHE_DIR / "corpora" / "fotaq-training")
+    commands.add_parser("training").add_argument("--out", type=Path, default=cache_path("corpora") / "fotaq-training")
     hearing = commands.add_parser("hear")
     hearing.add_argument("manifest", type=Path)
     hearing.add_argument("--whisper", metavar="DIR", help="a Whisper checkpoint instead of Moonshine")

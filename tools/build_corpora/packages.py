@@ -1,6 +1,5 @@
 """The packages the recordings come from: fetched with apt and pip, checked by SHA-256, unpacked."""
 
-import os
 import shutil
 import subprocess
 import sys
@@ -10,8 +9,7 @@ from hashlib import sha256
 from pathlib import Path
 
 from askd_bench.errors import UserError
-
-CACHE_DIR = Path(os.environ.get("ASKD_BENCH_CACHE", Path.home() / ".cache" / "askd-bench"))
+from askd_bench.paths import cache_path
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +39,7 @@ def unpacked(package: Package) -> Path:
     Raises:
         UserError: apt, dpkg-deb or pip is missing or fails, or what arrived has another SHA-256.
     """
-    folder = CACHE_DIR / "packages"
+    folder = cache_path("packages")
     file = folder / package.filename
     if not file.is_file():
         folder.mkdir(parents=True, exist_ok=True)
@@ -81,7 +79,7 @@ def _fetch(package: Package, folder: Path) -> None:
 
 
 def _run(program: str, *arguments: str, needed_for: Package, cwd: Path | None = None) -> None:
-    wanted = f"{needed_for.name} {needed_for.version} (or put {needed_for.filename} into {CACHE_DIR / 'packages'})"
+    wanted = f"{needed_for.name} {needed_for.version} (or put {needed_for.filename} into {cache_path('packages')})"
     try:
         done = subprocess.run([program, *arguments], cwd=cwd, capture_output=True, text=True)
     except FileNotFoundError as error:

@@ -26,12 +26,13 @@ from transformers import TrainerControl, set_seed
 from transformers.utils import logging as transformers_logging
 
 from askd_bench.errors import UserError
+from askd_bench.paths import cache_path
 from askd_bench.types import SAMPLING_RATE
 from askd_trainers.arguments import training_arguments
 from askd_trainers.begun import begun_checkpoint, fill_caches, refuse_other_run, write_records
 from askd_trainers.data import Example, make_examples
 from askd_trainers.encoder_states import FrozenEncoder, StateCache
-from askd_trainers.environment import default_cache, resolve_precision
+from askd_trainers.environment import resolve_precision
 from askd_trainers.files import write_json
 from askd_trainers.recipe import BaseRecipe, Section
 from askd_trainers.resumable import Progress, ResumableTrainer
@@ -143,7 +144,7 @@ def align_encoder(recipe: AlignmentRecipe, output: Path, *, student: Path | None
     refuse_changed_timing(train)
     bf16 = resolve_precision(recipe)
     limit = int(recipe.runtime.cache_gb * 2**30)
-    cache = StateCache(default_cache(), limit) if limit else None
+    cache = StateCache(cache_path("encoder-states"), limit) if limit else None
     encoder = FrozenEncoder(teacher.model.encoder, whisper_frontend(family.processor, teacher.config), cache, bf16=bf16)
     windows, held_out = make_datasets(recipe, train, validation, encoder, family)
     record["windows_sha256"] = hashlib.sha256(repr(windows.windows).encode()).hexdigest()

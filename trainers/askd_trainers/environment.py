@@ -1,4 +1,4 @@
-"""What a run depends on beside its recipe and its data: packages, device, precision, and where it keeps what it can use again."""
+"""What a run depends on beside its recipe and its data: packages, device, precision."""
 
 import os
 import platform
@@ -11,12 +11,6 @@ import torch
 from askd_trainers.recipe import BaseRecipe
 
 _PACKAGES = ("askd-bench", "torch", "transformers", "accelerate", "numpy", "safetensors", "tokenizers")
-
-
-def default_cache() -> Path:
-    """Return the folder of cached encoder states: `ASKD_CACHE`, else the user's cache folder."""
-    home = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache"))
-    return Path(os.environ.get("ASKD_CACHE", home / "askd-bench" / "encoder-states"))
 
 
 def resolve_precision(recipe: BaseRecipe) -> bool:

@@ -12,6 +12,7 @@ from transformers.utils import logging as transformers_logging
 
 from askd_bench.errors import UserError
 from askd_bench.models.audio_context import CONFIG_FIELD, AudioContext, from_config
+from askd_bench.paths import cache_path
 from askd_bench.types import SAMPLING_RATE
 from askd_trainers.arguments import training_arguments
 from askd_trainers.begun import begun_checkpoint, fill_caches, refuse_other_run, write_records
@@ -19,7 +20,7 @@ from askd_trainers.ctc import CtcFamily
 from askd_trainers.curves import plot_curves
 from askd_trainers.data import Collator, SpeechDataset, describe, make_examples, read_utterances, usable
 from askd_trainers.encoder_states import FrozenEncoder, StateCache
-from askd_trainers.environment import default_cache, environment, resolve_precision
+from askd_trainers.environment import environment, resolve_precision
 from askd_trainers.files import write_json
 from askd_trainers.guard import AudioHashes, corpora_of_suites, refuse_overlap
 from askd_trainers.model_card import model_card
@@ -125,12 +126,12 @@ def load_data(recipe: BaseRecipe, family: Any, student: Any) -> tuple[Any, Any, 
     """Return training and validation examples, and the record of what they are."""
     data = recipe.data
     longest = min(data.max_duration_s or family.window_s, family.window_s)
-    audio = default_cache().parent / "training-audio"
+    audio = cache_path("training-audio")
     found = read_utterances(data.train, split=data.train_split, limit=data.max_train_utterances, audio_folder=audio)
     utterances, dropped = usable(found, max_duration_s=longest)
     if not utterances:
         raise UserError(f"data.train: no utterance is left of {len(found)}: {dropped}")
-    refuse_overlap(utterances, corpora_of_suites(data.guard_suites), AudioHashes(default_cache().parent / "audio-hashes.json"))
+    refuse_overlap(utterances, corpora_of_suites(data.guard_suites), AudioHashes(cache_path("audio-hashes.json")))
     train = make_examples(utterances, data, family.labels, recipe.seed)
     validation = []
     if data.validation is not None:
@@ -153,7 +154,7 @@ def make_encoders(recipe: Recipe, family: Any, student: Any, teacher: Any, bf16:
     if recipe.family == "ctc":
         return {"student": None}
     limit = int(recipe.runtime.cache_gb * 2**30)
-    cache = StateCache(default_cache(), limit) if limit else None
+    cache = StateCache(cache_path("encoder-states"), limit) if limit else None
 
     def frozen(model: Any) -> FrozenEncoder:
         return FrozenEncoder(model.model.encoder, whisper_frontend(family.processor, model.config), cache, bf16=bf16)
