@@ -16,15 +16,15 @@ def packed_linear(weight: Tensor, bias: Tensor | None) -> Linear:
 
     On a processor torch multiplies by MKL, whose products of a few rows with a large matrix stay far below what memory gives: Whisper's
     output layer (51,864 by 384, float32, two threads of an AMD EPYC) takes 7.7 ms for one row and 12.4 for 16, packed 2.4 and 3.9. Equal
-    to torch's up to rounding. Other devices and types, and builds of torch without oneDNN, get torch's own.
+    to torch's up to rounding. Other devices and types, bfloat16 on processors whose oneDNN lacks it (without AVX-512 or the like), and builds
+    of torch without oneDNN get torch's own.
 
     Args:
         weight: float, shape (outputs, inputs); changes made to it later are not seen.
         bias: float, shape (outputs,), or None.
     """
     weight = weight.detach()
-    has_onednn: bool = torch.backends.mkldnn.is_available()  # type: ignore[no-untyped-call]
-    if weight.device.type != "cpu" or weight.dtype not in (torch.float32, torch.bfloat16) or not has_onednn:
+    if weight.device.type != "cpu" or not _onednn_computes_in(weight.dtype):
         return lambda x: F.linear(x, weight, bias)
     onednn = torch.ops.mkldnn
     laid_out = onednn._reorder_linear_weight(weight.contiguous(), _ROWS)
@@ -34,3 +34,9 @@ def packed_linear(weight: Tensor, bias: Tensor | None) -> Linear:
         return product
 
     return multiply
+
+
+def _onednn_computes_in(dtype: torch.dtype) -> bool:
+    if not torch.backends.mkldnn.is_available():  # type: ignore[no-untyped-call]
+        return False
+    return dtype == torch.float32 or (dtype == torch.bfloat16 and bool(torch.ops.mkldnn._is_mkldnn_bf16_supported()))
