@@ -1,4 +1,4 @@
-"""Writes the arithmetic of docs/MEASUREMENTS.md from what was measured and what is assumed: `python tools/build_measurements.py [--check]`."""
+"""The arithmetic of docs/MEASUREMENTS.md, from what was measured and what is assumed: `python tools/build_measurements.py [--check]`."""
 
 import argparse
 import sys

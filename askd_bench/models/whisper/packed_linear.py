@@ -16,7 +16,7 @@ def packed_linear(weight: Tensor, bias: Tensor | None) -> Linear:
 
     On a processor torch multiplies by MKL, whose products of a few rows with a large matrix stay far below what memory gives: Whisper's
     output layer (51,864 by 384, float32, two threads of an AMD EPYC) takes 7.7 ms for one row and 12.4 for 16, packed 2.4 and 3.9. Equal
-    to torch's up to rounding. Other devices and types, bfloat16 on processors whose oneDNN lacks it (without AVX-512 or the like), and builds
+    to torch's up to rounding. Other devices and types, bfloat16 on processors whose oneDNN lacks it (those without AVX-512), and builds
     of torch without oneDNN get torch's own.
 
     Args:
