@@ -1,6 +1,6 @@
 """Files of a result directory that may be stored compressed, as their suffix says: by gzip, or, a quarter smaller, by bzip2.
 
-Both write the same bytes for the same content, whatever the day and the machine.
+Both write the same bytes for the same content, whatever the day and the machine. Reading is bounded: 19 kB of bzip2 can stand for 4 GB.
 """
 
 import bz2
@@ -15,9 +15,16 @@ from askd_bench.errors import UserError
 
 SUFFIXES = (".bz2", ".gz")
 
+MOST_LINE_BYTES = 16 * 2**20
+"""The longest line: an hour of speech, with confidences at every temperature, has 3 MB."""
+
+_MOST_UNPACKED_BYTES = 64 * 2**20
+_MOST_TIMES = 100
+"""A compressed file may hold this many times its own size, besides; rows come to five times."""
+
 
 class DamagedFile(UserError):
-    """A compressed file was cut or changed."""
+    """A compressed file was cut or changed, or holds more than any result would."""
 
 
 def find_stored(path: Path) -> Path | None:
@@ -44,10 +51,26 @@ def stored_lines(path: Path) -> Iterator[bytes]:
     """Yield the lines of a file, decompressed on the way.
 
     Raises:
-        DamagedFile: on the way, where it is cut or changed; lines before that are given.
+        DamagedFile: on the way, where it is cut or changed, or too much comes out; lines before that are given.
     """
-    with _telling_damage(path), _open(path) as file:
-        yield from file
+    left = _MOST_UNPACKED_BYTES + _MOST_TIMES * path.stat().st_size
+    with _telling_damage(path), path.open("rb") as stored, _unpacking(stored, path) as file:
+        while line := file.readline(MOST_LINE_BYTES + 1):
+            left -= len(line)
+            if len(line) > MOST_LINE_BYTES or left < 0:
+                raise ValueError(f"it holds a line of more than {MOST_LINE_BYTES // 2**20} MiB, or {_MOST_TIMES} times its own size")
+            yield line
+
+
+def stored_bytes(path: Path, most: int) -> bytes | None:
+    """Return the content of a file, decompressed; None where it is more than `most` bytes.
+
+    Raises:
+        DamagedFile: it is cut or changed.
+    """
+    with _telling_damage(path), path.open("rb") as stored, _unpacking(stored, path) as file:
+        content = file.read(most + 1)
+    return content if len(content) <= most else None
 
 
 def packed(content: bytes, path: Path) -> bytes:
@@ -57,22 +80,10 @@ def packed(content: bytes, path: Path) -> bytes:
     return bz2.compress(content) if path.suffix == ".bz2" else content
 
 
-def unpacked(stored: bytes, path: Path) -> bytes:
-    """Return what `packed` was given.
-
-    Raises:
-        DamagedFile: it is cut or changed.
-    """
-    with _telling_damage(path):
-        if path.suffix == ".gz":
-            return gzip.decompress(stored)
-        return bz2.decompress(stored) if path.suffix == ".bz2" else stored
-
-
-def _open(path: Path) -> BinaryIO:
+def _unpacking(stored: BinaryIO, path: Path) -> BinaryIO:
     if path.suffix == ".gz":
-        return cast(BinaryIO, gzip.open(path))
-    return cast(BinaryIO, bz2.open(path)) if path.suffix == ".bz2" else path.open("rb")
+        return cast(BinaryIO, gzip.open(stored))
+    return cast(BinaryIO, bz2.open(stored)) if path.suffix == ".bz2" else stored
 
 
 @contextmanager

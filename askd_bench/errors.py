@@ -8,11 +8,31 @@ _NEARLY_AS_NEAR = 0.1
 
 
 class UserError(Exception):
-    """Bad input. The message names the argument, the value and what is allowed; the command line prints it and exits with 2."""
+    """Bad input. The message names the argument, the value and what is allowed; the command line prints it and exits with 2.
+
+    Messages quote names and values from anywhere: what a terminal would act on, line ends too, is escaped.
+
+    >>> print(UserError("speaker: a\\x1b[2Jb\\n is unknown"))
+    speaker: a\\x1b[2Jb\\n is unknown
+    """
+
+    def __init__(self, message: str) -> None:
+        super().__init__(printable(message))
 
 
 class AudioError(UserError):
     """Audio that cannot be used. During a run it becomes an error row; the run goes on."""
+
+
+def printable(text: str) -> str:
+    r"""Return a text with everything that is not printable escaped as Python does.
+
+    >>> print(printable("café\x1b[31m"))
+    café\x1b[31m
+    """
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
 def unknown_name(argument: str, value: str, allowed: Iterable[str]) -> UserError:

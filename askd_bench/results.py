@@ -5,7 +5,6 @@ last whole batch, so that an interruption changes nothing but timings.
 """
 
 import json
-import os
 import shutil
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, replace
@@ -14,8 +13,9 @@ from typing import IO, Any
 
 from filelock import FileLock, Timeout
 
-from askd_bench.compression import find_stored, is_compressed, packed, stored_lines, unpacked
+from askd_bench.compression import find_stored, is_compressed, stored_lines
 from askd_bench.errors import UserError
+from askd_bench.files import cannot_be, read_json, write_json
 from askd_bench.metrics.summary import summarise
 from askd_bench.text import DEFAULT_NORMALISER
 from askd_bench.types import Row, Word
@@ -109,12 +109,12 @@ class Result:
 
     def signature(self) -> dict[str, Any]:
         """Return the parsed signature."""
-        return read_json(self.path / SIGNATURE_FILE)
+        return read_json(self.path / SIGNATURE_FILE, dict[str, Any], argument="result_dir")
 
     def summary(self) -> dict[str, Any] | None:
         """Return the stored summary; None where the run has not ended."""
         file = self.summary_file()
-        return None if file is None else read_json(file)
+        return None if file is None else read_json(file, dict[str, Any], argument="result_dir")
 
     def stored_summary(self) -> dict[str, Any]:
         """Return the stored summary.
@@ -169,10 +169,7 @@ class Result:
         """
         earlier = (self.summary() or {}).get("peak_memory_bytes")
         summary = self.summarise(normalizer=normalizer) | {"peak_memory_bytes": peak_memory_bytes or earlier}
-        try:
-            write_json(self.summary_file() or self.path / SUMMARY_FILE, summary)
-        except OSError as error:
-            raise UserError(f"result_dir: {str(self.path)!r} cannot be written: {error.strerror}") from None
+        write_json(self.summary_file() or self.path / SUMMARY_FILE, summary, argument="result_dir")
         return summary
 
 
@@ -207,16 +204,15 @@ class RowStore:
         self._resumed = False
         self._lock = FileLock(path.parent / f".{path.name}.lock", timeout=0)
         existing = path / SIGNATURE_FILE
-        try:
+        with cannot_be("read", path, argument="output"):
             if not existing.is_file():
                 if self._rows.exists():
                     raise UserError(f"output: {str(path)!r} holds rows without a {SIGNATURE_FILE} (allowed: another --output)")
                 return
             if overwrite:
                 return
-            different = differences({**read_json(existing), PLANNED_ROWS: None}, {**signature, PLANNED_ROWS: None})
-        except OSError as error:
-            raise _unwritable(path, error) from None
+        stored = read_json(existing, dict[str, Any], argument="output")
+        different = differences({**stored, PLANNED_ROWS: None}, {**signature, PLANNED_ROWS: None})
         if different:
             shown = "; ".join(different[:3]) + ("; ..." if len(different) > 3 else "")
             raise UserError(f"output: {str(path)!r} holds another run's results ({shown}); allowed: --overwrite, or another --output")
@@ -227,17 +223,16 @@ class RowStore:
         Raises:
             UserError: it cannot be written, or another run is writing it.
         """
-        try:
+        with cannot_be("written", self.path, argument="output"):
             self.path.parent.mkdir(parents=True, exist_ok=True)
-            self._lock.acquire()
+            try:
+                self._lock.acquire()
+            except Timeout:
+                raise UserError(f"output: another run is writing {str(self.path)!r} (allowed: wait for it, or another --output)") from None
             if self._overwrite:
                 discard(self.path)
             self.path.mkdir(parents=True, exist_ok=True)
-            write_json(self.path / SIGNATURE_FILE, self._signature)
-        except Timeout:
-            raise UserError(f"output: another run is writing {str(self.path)!r} (allowed: wait for it, or another --output)") from None
-        except OSError as error:
-            raise _unwritable(self.path, error) from None
+        write_json(self.path / SIGNATURE_FILE, self._signature)
 
     def keep_whole_batches(self, batches: Iterable[Sequence[Key]]) -> int:
         """Drop what an interruption left unfinished and return how many batches of the plan are done.
@@ -310,39 +305,10 @@ def discard(path: Path) -> None:
         shutil.rmtree(path)
 
 
-def write_json(path: Path, content: Mapping[str, Any]) -> None:
-    """Write JSON whole or not at all, compressed where the name says so: the same bytes each time."""
-    text = json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
-    content_bytes = text.encode("utf-8", _ESCAPED)
-    temporary = path.with_name(f"{path.name}.tmp")
-    temporary.write_bytes(packed(content_bytes, path))
-    os.replace(temporary, path)
-
-
 def signature_of(card: Any) -> dict[str, Any]:
     """Return a dataclass as plain JSON values, as it will be read back."""
     plain: dict[str, Any] = json.loads(json.dumps(asdict(card)))
     return plain
-
-
-def read_json(path: Path) -> dict[str, Any]:
-    """Read a JSON object, of a compressed file where the name says so.
-
-    Raises:
-        UserError: the file holds something else, or is damaged.
-    """
-    stored = unpacked(path.read_bytes(), path)
-    try:
-        content = json.loads(stored)
-    except ValueError as error:
-        raise UserError(f"{path}: not valid JSON: {error}") from None
-    if not isinstance(content, dict):
-        raise UserError(f"{path}: not a JSON object")
-    return content
-
-
-def _unwritable(path: Path, error: OSError) -> UserError:
-    return UserError(f"output: {str(path)!r} cannot be written: {error.strerror}")
 
 
 def _key(line: bytes) -> Key | None:

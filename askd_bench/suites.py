@@ -5,15 +5,15 @@ import hashlib
 import itertools
 import json
 import re
-import tomllib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field
 
 from askd_bench.errors import UserError, unknown_name
+from askd_bench.files import Document, read_toml
 from askd_bench.paths import SUITES_DIR
 from askd_bench.perturbations.base import Perturbation
 from askd_bench.perturbations.registry import build_perturbation
@@ -100,39 +100,36 @@ class Suite:
         return matched
 
 
-class _ConditionTable(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+class _ConditionTable(Document):
     id: str
-    chain: list[dict[str, Any]] = []
+    chain: tuple[dict[str, Any], ...] = ()
     family: str | None = None
     severity: float | None = None
     severity_order: Literal["ascending", "descending"] = "ascending"
 
 
-class _GridTable(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+class _GridTable(Document):
     id: str
     axes: dict[str, Annotated[list[str | int | float], Field(min_length=1)]] = Field(min_length=1)
-    chain: list[dict[str, Any]]
+    chain: tuple[dict[str, Any], ...]
     family: str | None = None
     severity: str | None = None
     severity_order: Literal["ascending", "descending"] = "ascending"
 
 
-class _SuiteFile(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+class _SuiteFile(Document):
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$")
     version: int = Field(ge=1)
     title: str
     description: str
-    corpora: list[str] = Field(min_length=1)
+    corpora: tuple[str, ...] = Field(min_length=1)
     baseline: str = "clean"
-    default: list[str] = []
+    default: tuple[str, ...] = ()
     limit: int | None = Field(None, ge=1)
     by_group: bool = False
-    conditions: list[_ConditionTable] = []
-    grids: list[_GridTable] = []
-    subgrids: dict[str, list[str]] = {}
+    conditions: tuple[_ConditionTable, ...] = ()
+    grids: tuple[_GridTable, ...] = ()
+    subgrids: dict[str, tuple[str, ...]] = Field(default_factory=dict)
 
 
 def bundled_suites() -> dict[str, Path]:
@@ -156,16 +153,11 @@ def load_suite(suite: str | Path) -> Suite:
             raise unknown_name("suite", str(suite), bundled)
         if not path.is_file():
             raise UserError(f"suite: {str(suite)!r} does not exist (allowed: a .toml file, or one of {', '.join(bundled)})")
+    file = read_toml(path, _SuiteFile, argument="suite")
     try:
-        return _expand(_SuiteFile.model_validate(tomllib.loads(path.read_text(encoding="utf-8"))))
-    except tomllib.TOMLDecodeError as error:
-        raise UserError(f"{path}: not valid TOML: {error}") from None
-    except UnicodeDecodeError as error:
-        raise UserError(f"{path}: not UTF-8 text: {error}") from None
-    except ValidationError as error:
-        raise UserError(f"{path}: {_first_problem(error)}") from None
+        return _expand(file)
     except UserError as error:
-        raise UserError(f"{path}: {error}") from None
+        raise UserError(f"suite: {path}: {error}") from None
 
 
 def _expand(file: _SuiteFile) -> Suite:
@@ -183,11 +175,11 @@ def _expand(file: _SuiteFile) -> Suite:
         version=file.version,
         title=file.title,
         description=" ".join(file.description.split()),
-        corpora=tuple(file.corpora),
+        corpora=file.corpora,
         baseline=file.baseline,
         conditions=conditions,
-        default=tuple(file.default) or tuple(conditions),
-        subgrids={name: tuple(ids) for name, ids in file.subgrids.items()},
+        default=file.default or tuple(conditions),
+        subgrids=file.subgrids,
         limit=file.limit,
         by_group=file.by_group,
         fingerprint=_fingerprint(file.name, file.version, conditions.values()),
@@ -263,14 +255,3 @@ def _chain(condition: str, steps: Sequence[Mapping[str, Any]]) -> tuple[Perturba
 def _fingerprint(name: str, version: int, conditions: Iterable[Condition]) -> str:
     content = [name, version, [[c.id, [[type(p).__name__, p.model_dump(mode="json")] for p in c.chain]] for c in conditions]]
     return hashlib.sha256(json.dumps(content, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
-
-
-def _first_problem(error: ValidationError) -> str:
-    problem = error.errors()[0]
-    where = ".".join(str(part) for part in problem["loc"])
-    if problem["type"] == "extra_forbidden":
-        fields = _SuiteFile if len(problem["loc"]) == 1 else _ConditionTable if problem["loc"][0] == "conditions" else _GridTable
-        return str(unknown_name(f"key {where}", str(problem["loc"][-1]), fields.model_fields))
-    if problem["type"] == "missing":
-        return f"{where}: is missing"
-    return f"{where}: {problem['input']!r} is not allowed: {problem['msg']}"

@@ -1,23 +1,16 @@
 """Hub corpora that are known by name: one TOML file each, checked when read."""
 
-import tomllib
 from pathlib import Path
-
-from pydantic import BaseModel, ConfigDict, ValidationError
 
 from askd_bench.corpora.base import Corpus
 from askd_bench.corpora.hub import Columns, HubSource, open_hub
-from askd_bench.errors import UserError
+from askd_bench.files import Document, read_toml
 from askd_bench.paths import CORPORA_DIR
 
 DECLARED_DIR = CORPORA_DIR / "declared"
 
 
-class _Strict(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class DeclaredColumns(_Strict):
+class DeclaredColumns(Document):
     """The names of the dataset's columns; those left out are looked for under their usual names."""
 
     audio: str
@@ -28,14 +21,14 @@ class DeclaredColumns(_Strict):
     duration: str | None = None
 
 
-class Declaration(_Strict):
+class Declaration(Document):
     """The content of a declaration: `name` is the file's stem, the rest are its keys.
 
     `revision` is a commit, tag or branch; "main", like any branch, is resolved to its newest commit when the corpus is opened, and that
     commit is what a run records.
     """
 
-    name: str
+    name: str = ""
     description: str
     licence: str
     homepage: str
@@ -66,10 +59,4 @@ def read_declaration(file: Path) -> Declaration:
     Raises:
         UserError: the file is not TOML, or a key is missing, unknown or of the wrong type.
     """
-    try:
-        return Declaration.model_validate({"name": file.stem, **tomllib.loads(file.read_text(encoding="utf-8"))})
-    except ValidationError as error:
-        first = error.errors()[0]
-        raise UserError(f"{file}: {'.'.join(map(str, first['loc']))}: {first['msg']}") from error
-    except (OSError, ValueError) as error:
-        raise UserError(f"{file}: cannot be read ({error})") from error
+    return read_toml(file, Declaration, argument="corpus").model_copy(update={"name": file.stem})

@@ -1,18 +1,29 @@
 """Corpora of audio files: those in the package, a JSONL manifest, an audio folder."""
 
-import tomllib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from pydantic import BaseModel, ConfigDict
+
 from askd_bench.corpora.base import Corpus, Digest, folder_name
 from askd_bench.corpora.records import read_manifest, read_metadata_csv
 from askd_bench.errors import UserError
+from askd_bench.files import read_toml
 from askd_bench.types import Utterance
 
 ABOUT_FILE = "corpus.toml"
 MANIFEST_FILE = "manifest.jsonl"
 METADATA_FILE = "metadata.csv"
+
+
+class _About(BaseModel):
+    model_config = ConfigDict(frozen=True)  # a corpus.toml says more to others
+
+    title: str
+    licence: str
+    group_is: str = ""
+    speaker_is: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,18 +78,8 @@ def read_about(file: Path) -> dict[str, str]:
     Raises:
         UserError: the file is not TOML, or one of these is missing or not text.
     """
-    try:
-        content = tomllib.loads(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise UserError(f"corpus: {file} cannot be read ({error})") from error
-    about = {"name": folder_name(file.resolve().parent.name)}
-    for key, field in (("title", "description"), ("licence", "licence"), ("group_is", "group_is"), ("speaker_is", "speaker_is")):
-        if key not in content and key in {"group_is", "speaker_is"}:
-            continue
-        if not isinstance(content.get(key), str):
-            raise UserError(f"{file}: {key}: {content.get(key)!r} must be text")
-        about[field] = content[key]
-    return about
+    about = read_toml(file, _About, argument="corpus").model_dump(exclude_unset=True)
+    return {"name": folder_name(file.resolve().parent.name), "description": about.pop("title"), **about}
 
 
 def _index_in(folder: Path) -> Path:

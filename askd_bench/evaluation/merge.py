@@ -12,8 +12,9 @@ from typing import Any
 
 from askd_bench.compression import DamagedFile
 from askd_bench.errors import UserError
-from askd_bench.evaluation.shards import DONE_FILE
-from askd_bench.results import ROWS_FILE, SIGNATURE_FILE, Result, differences, discard, read_json, write_json
+from askd_bench.evaluation.shards import Done
+from askd_bench.files import cannot_be, read_json, write_json
+from askd_bench.results import ROWS_FILE, SIGNATURE_FILE, Result, differences, discard
 from askd_bench.text import DEFAULT_NORMALISER, normaliser
 
 _MOST_NAMES = 12
@@ -27,14 +28,13 @@ class _Found:
     index: int
     count: int
     signature: dict[str, Any]
-    done: dict[str, Any] | None
+    done: Done | None
 
     @classmethod
     def read(cls, path: Path, signature: dict[str, Any]) -> "_Found":
         shard = signature["shard"]
         common = signature | {"shard": {"batches": shard["batches"], "plan": shard["plan"]}}
-        done = read_json(path / DONE_FILE) if (path / DONE_FILE).is_file() else None
-        return cls(path, shard["index"], shard["count"], common, done)
+        return cls(path, shard["index"], shard["count"], common, Done.read(path))
 
     @property
     def place(self) -> Path:
@@ -75,13 +75,12 @@ def merge(
             raise UserError(f"output: {str(path)!r} holds results already (allowed: --overwrite, or another --output)")
     temporary = {path: path.with_name(f".{path.name}.merging-{os.getpid()}") for path in complete}
     try:
-        for path, parts in complete.items():
-            _join(parts, temporary[path], normalizer)
-        for path in complete:
-            discard(path)
-            temporary[path].rename(path)
-    except OSError as error:
-        raise UserError(f"output: {str(output)!r} cannot be written: {error.strerror}") from None
+        with cannot_be("written", output, argument="output"):
+            for path, parts in complete.items():
+                _join(parts, temporary[path], normalizer)
+            for path in complete:
+                discard(path)
+                temporary[path].rename(path)
     finally:
         for folder in temporary.values():
             shutil.rmtree(folder, ignore_errors=True)
@@ -92,7 +91,10 @@ def _find(folders: Iterable[Path]) -> Iterator[_Found]:
     """Yield each shard in or below the folders, once."""
     seen: set[Path] = set()
     for folder in folders:
-        signatures = {file.parent.resolve(): read_json(file) for file in sorted(Path(folder).glob(f"**/{SIGNATURE_FILE}"))}
+        signatures = {
+            file.parent.resolve(): read_json(file, dict[str, Any], argument="shards")
+            for file in sorted(Path(folder).glob(f"**/{SIGNATURE_FILE}"))
+        }
         shards = {path: signature for path, signature in signatures.items() if "shard" in signature}
         if not shards:
             raise UserError(f"shards: none is in {str(folder)!r} (allowed: folders with directories that `run --shard` left)")
@@ -136,8 +138,8 @@ def _join(parts: Sequence[_Found], path: Path, normalizer: str) -> None:
                 for line in Result(part.path).lines():
                     digest.update(line)
                     rows.write(line)
-            if part.done is None or digest.hexdigest() != part.done["sha256"]:
+            if part.done is None or digest.hexdigest() != part.done.sha256:
                 raise UserError(f"shards: {part} is damaged: its rows are not those it ended with (allowed: copy or run it again)")
     write_json(path / SIGNATURE_FILE, {key: value for key, value in parts[0].signature.items() if key != "shard"})
-    peaks = [part.done["peak_memory_bytes"] for part in parts if part.done]
-    Result(path).write_summary(normalizer, peak_memory_bytes=None if None in peaks else max(peaks))
+    peaks = [part.done.peak_memory_bytes or 0 for part in parts if part.done]
+    Result(path).write_summary(normalizer, peak_memory_bytes=max(peaks) if all(peaks) else None)

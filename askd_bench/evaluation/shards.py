@@ -13,7 +13,8 @@ from typing import Any
 
 from askd_bench.errors import UserError
 from askd_bench.evaluation.plan import Part, Plan
-from askd_bench.results import Result, read_json, write_json
+from askd_bench.files import Document, Whole, read_json, write_json
+from askd_bench.results import Result
 
 DONE_FILE = "shard.json"
 _FORM = re.compile(r"([1-9][0-9]*)/([1-9][0-9]*)")
@@ -76,11 +77,36 @@ class Shard:
         }
 
 
+class Done(Document):
+    """`shard.json`: the shard's rows are complete, and these are they.
+
+    Attributes:
+        rows: how many.
+        sha256: of the file of rows, plain.
+        peak_memory_bytes: of the process that decoded them; None where it was not measured.
+    """
+
+    rows: Whole
+    sha256: str
+    peak_memory_bytes: Whole | None
+
+    @classmethod
+    def read(cls, path: Path) -> "Done | None":
+        """Return what a shard's directory says; None where it is unfinished.
+
+        Raises:
+            UserError: the file is damaged.
+        """
+        file = path / DONE_FILE
+        return read_json(file, cls, argument="shards") if file.is_file() else None
+
+
 def say_done(path: Path, *, peak_memory_bytes: int | None) -> None:
-    """Write `shard.json`: the shard's rows are complete, and these are they."""
+    """Write `shard.json`."""
     digest, count = hashlib.sha256(), 0
     for line in Result(path).lines():
         digest.update(line)
         count += 1
-    earlier = read_json(path / DONE_FILE).get("peak_memory_bytes") if (path / DONE_FILE).is_file() else None
-    write_json(path / DONE_FILE, {"rows": count, "sha256": digest.hexdigest(), "peak_memory_bytes": peak_memory_bytes or earlier})
+    earlier = Done.read(path)
+    peak = peak_memory_bytes or (earlier.peak_memory_bytes if earlier else None)
+    write_json(path / DONE_FILE, Done(rows=count, sha256=digest.hexdigest(), peak_memory_bytes=peak).model_dump())

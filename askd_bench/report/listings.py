@@ -1,19 +1,29 @@
 """What `askd-bench list` shows, as records. Each listing imports only what it needs, so that it answers at once."""
 
-import tomllib
 from collections.abc import Callable, Mapping
 
+from pydantic import BaseModel, ConfigDict
+
+from askd_bench.files import read_toml
 from askd_bench.models.names import DEFAULT_MODEL, bundled_models
 from askd_bench.paths import SUITES_DIR
 
 Records = list[dict[str, str]]
 
 
+class _Heading(BaseModel):
+    model_config = ConfigDict(frozen=True)
+
+    version: int
+    title: str
+    corpora: tuple[str, ...]
+
+
 def suites() -> Records:
     """Return the bundled suites; reads the files' headings only."""
-    files = {path.stem: tomllib.loads(path.read_text(encoding="utf-8")) for path in sorted(SUITES_DIR.glob("*.toml"))}
+    files = {path.stem: read_toml(path, _Heading, argument="suite") for path in sorted(SUITES_DIR.glob("*.toml"))}
     return [
-        {"suite": name, "version": str(file["version"]), "title": file["title"], "default corpora": ", ".join(file["corpora"])}
+        {"suite": name, "version": str(file.version), "title": file.title, "default corpora": ", ".join(file.corpora)}
         for name, file in files.items()
     ]
 

@@ -242,10 +242,10 @@ def test_a_folder_may_say_what_it_is(tmp_path: Path) -> None:
     corpus = open_corpus(str(tmp_path))
     assert (corpus.description, corpus.licence, corpus.group_is, corpus.speaker_is) == ("Ours", "CC0-1.0", "region", "speaker")
     about.write_text('title = "Ours"\n', encoding="utf-8")
-    with pytest.raises(UserError, match="licence: None must be text"):
+    with pytest.raises(UserError, match="licence: is missing"):
         open_corpus(str(tmp_path))
     about.write_text("title =\n", encoding="utf-8")
-    with pytest.raises(UserError, match=r"corpus\.toml cannot be read"):
+    with pytest.raises(UserError, match=r"corpus\.toml: not valid TOML"):
         open_corpus(str(tmp_path))
 
 

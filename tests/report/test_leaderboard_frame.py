@@ -244,7 +244,7 @@ def test_speed_is_shown_as_it_was_measured_and_beside_the_teachers(root: Path, t
 @pytest.mark.parametrize(
     ("model", "content", "message"),
     [
-        ("kd", "{}", "kd.json is not what askd-bench bench --json prints: card"),
+        ("kd", "{}", "kd.json: card: is missing"),
         ("nobody", None, "there are no rows of a model 'nobody'"),
         ("ce", None, "measured on other weights than the rows of 'ce'"),
     ],

@@ -323,7 +323,7 @@ def test_results_and_files_that_cannot_be(family: Any, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(UserError, match=r"figures: .* is a file"):
         report([family.kd], out=out, figures=tmp_path / "file")
-    with pytest.raises(UserError, match=r"out: .* cannot be written: "):
+    with pytest.raises(UserError, match=r"out: .* cannot be made: "):
         report([family.kd], out=tmp_path / "file" / "page.html", gallery=0)
     empty = write_result(tmp_path, "empty", FEW)
     (empty / ROWS_FILE).write_text("")

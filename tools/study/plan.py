@@ -1,12 +1,11 @@
 """The file that says which models are an arm's seeds, which results make a domain, and what is compared."""
 
-import tomllib
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import Field, model_validator
 
-from askd_bench.errors import UserError
+from askd_bench.files import Document, read_toml
 
 CLEAN = "clean"
 """What the domain of unperturbed speech is called, where a study has one."""
@@ -17,7 +16,7 @@ TEACHER = "teacher"
 """What tables call the teacher; no arm has this name."""
 
 
-class Domain(BaseModel):
+class Domain(Document):
     """Result directories that make one kind of audio.
 
     Attributes:
@@ -27,14 +26,13 @@ class Domain(BaseModel):
         shifted: part of the speech that the primary outcomes are measured on.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
     suite: str
     corpora: tuple[str, ...] = Field(min_length=1)
     conditions: Literal["all", "baseline", "shifted"] = "shifted"
     shifted: bool = True
 
 
-class StudyPlan(BaseModel):
+class StudyPlan(Document):
     """What is compared with what.
 
     Attributes:
@@ -48,7 +46,6 @@ class StudyPlan(BaseModel):
         fitting: suite and corpus whose dev utterances a model's temperature is fitted on.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
     teacher: str
     arms: dict[str, tuple[str, ...]] = Field(min_length=2)
     primary: tuple[str, str]
@@ -97,13 +94,4 @@ def load_study_plan(path: Path) -> StudyPlan:
     Raises:
         UserError: it is missing, no TOML, has an unknown key, or names an arm that is none.
     """
-    try:
-        return StudyPlan.model_validate(tomllib.loads(path.read_text("utf-8")))
-    except OSError as error:
-        raise UserError(f"study: {path} cannot be read: {error.strerror}") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise UserError(f"study: {path} is not valid TOML: {error}") from error
-    except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(map(str, first["loc"]))
-        raise UserError(f"study: {path}: {where + ': ' if where else ''}{first['msg'].removeprefix('Value error, ')}") from error
+    return read_toml(path, StudyPlan, argument="study")

@@ -1,12 +1,12 @@
 """What rows do not say: what a model is (`models.toml`), and what others have published (`published.toml`)."""
 
-import tomllib
 from pathlib import Path
-from typing import Annotated, Any, Self
+from typing import Annotated, Self
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
+from pydantic import Field, model_validator
 
 from askd_bench.errors import UserError, unknown_name
+from askd_bench.files import Document, read_toml
 
 MODELS_FILE = "models.toml"
 PUBLISHED_FILE = "published.toml"
@@ -14,23 +14,21 @@ PUBLISHED_FILE = "published.toml"
 _Text = Annotated[str, Field(min_length=1)]
 
 
-class AboutModel(BaseModel):
+class AboutModel(Document):
     """What a model is: one line, the licence of its weights, and whom it was distilled from.
 
     `control` is a student trained alike on the truth alone, without the teacher: what it shares with the teacher was not handed down.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
     description: _Text
     licence: _Text
     teacher: str | None = None
     control: str | None = None
 
 
-class Published(BaseModel):
+class Published(Document):
     """A table from elsewhere: title, where it is from, what to know, columns, rows."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
     title: _Text
     source: _Text
     url: Annotated[str, Field(pattern=r"^https://")]
@@ -45,8 +43,7 @@ class Published(BaseModel):
         return self
 
 
-class _PublishedFile(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+class _PublishedFile(Document):
     tables: tuple[Published, ...]
 
 
@@ -63,7 +60,7 @@ def read_models(folder: Path, names: list[str]) -> dict[str, AboutModel]:
     file = folder / MODELS_FILE
     if not file.is_file():
         return {}
-    models: dict[str, AboutModel] = _validated(file, TypeAdapter(dict[str, AboutModel]))
+    models = read_toml(file, dict[str, AboutModel], argument="results")
     for name, about in models.items():
         for role, other in (("teacher", about.teacher), ("control", about.control)):
             if other is not None and other not in models:
@@ -83,15 +80,4 @@ def read_published(folder: Path) -> tuple[Published, ...]:
     file = folder / PUBLISHED_FILE
     if not file.is_file():
         return ()
-    published: _PublishedFile = _validated(file, TypeAdapter(_PublishedFile))
-    return published.tables
-
-
-def _validated(file: Path, adapter: TypeAdapter[Any]) -> Any:
-    try:
-        return adapter.validate_python(tomllib.loads(file.read_text(encoding="utf-8")))
-    except ValidationError as error:
-        problem = error.errors()[0]
-        raise UserError(f"{file}: {'.'.join(map(str, problem['loc']))}: {problem['msg']}") from None
-    except (OSError, ValueError) as error:
-        raise UserError(f"{file}: cannot be read ({error})") from None
+    return read_toml(file, _PublishedFile, argument="results").tables

@@ -4,7 +4,7 @@ import difflib
 from collections.abc import Mapping
 from pathlib import Path
 
-from askd_bench.errors import UserError
+from askd_bench.files import write_together
 from askd_bench.paths import REFERENCE_RESULTS_DIR
 from askd_bench.report.leaderboard.frame import Leaderboard, leaderboard_of
 from askd_bench.report.leaderboard.layout import sections
@@ -28,14 +28,9 @@ def leaderboard(results: Path = REFERENCE_RESULTS_DIR) -> list[Path]:
     Raises:
         UserError: no result directory, a malformed file, or a folder that cannot be written.
     """
-    paths = []
-    for name, content in contents(leaderboard_of(results)).items():
-        try:
-            (results / name).write_bytes(content)
-        except OSError as error:
-            raise UserError(f"results: {str(results)!r} cannot be written: {error.strerror}") from None
-        paths.append(results / name)
-    return paths
+    files = {results / name: content for name, content in contents(leaderboard_of(results)).items()}
+    write_together(files, argument="results")
+    return list(files)
 
 
 def check(results: Path = REFERENCE_RESULTS_DIR) -> list[str]:

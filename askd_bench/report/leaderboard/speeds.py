@@ -2,13 +2,15 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import BaseModel, Field, ValidationError
+from pydantic import BaseModel, Field
 
 from askd_bench.errors import UserError
+from askd_bench.files import Number, read_json
 
 SPEED_FOLDER = "speed"
+_Positive = Annotated[Number, Field(gt=0)]
 
 
 class Card(BaseModel):
@@ -24,9 +26,9 @@ class SpeedAt(BaseModel):
     """Speed at one batch size; see `askd_bench.evaluation.timings.Speed`."""
 
     batch_size: int = Field(ge=1)
-    p50_s: float = Field(gt=0)
-    p95_s: float = Field(gt=0)
-    rtfx: float = Field(gt=0)
+    p50_s: _Positive
+    p95_s: _Positive
+    rtfx: _Positive
 
 
 class Bench(BaseModel):
@@ -34,7 +36,7 @@ class Bench(BaseModel):
 
     card: Card
     clips: int
-    audio_s: float
+    audio_s: Number
     speeds: tuple[SpeedAt, ...] = Field(min_length=1)
 
 
@@ -50,14 +52,7 @@ def read_speeds(folder: Path, weights: Mapping[str, str]) -> dict[str, Bench]:
     """
     speeds = {}
     for path in sorted((folder / SPEED_FOLDER).glob("*.json")):
-        try:
-            bench = Bench.model_validate_json(path.read_bytes())
-        except ValidationError as error:
-            first = error.errors()[0]
-            where = ".".join(map(str, first["loc"]))
-            raise UserError(
-                f"results: {path} is not what askd-bench bench --json prints: {where + ': ' if where else ''}{first['msg']}"
-            ) from error
+        bench = read_json(path, Bench, argument="results")
         if path.stem not in weights:
             raise UserError(f"results: {path}: there are no rows of a model {path.stem!r}")
         if bench.card.weights_sha256 != weights[path.stem]:

@@ -3,7 +3,7 @@
 import base64
 import hashlib
 import importlib.metadata
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,6 +11,7 @@ import jinja2
 from markupsafe import Markup
 
 from askd_bench.errors import UserError
+from askd_bench.files import cannot_be, write_together
 from askd_bench.report.page import drawing
 from askd_bench.report.page.compose import Options, SectionView, compose
 from askd_bench.report.page.gallery import DEFAULT_SIZE
@@ -76,7 +77,10 @@ def report(
         for figure in (figure for view in views for part in view.parts for figure in part.figures):
             files[figures / f"{figure.chart.name}.svg"] = figure.svg
             files[figures / f"{figure.chart.name}.png"] = drawing.png(figure.chart)
-    _write(files)
+    for folder in {path.parent for path in files}:
+        with cannot_be("made", folder, argument="out"):
+            folder.mkdir(parents=True, exist_ok=True)
+    write_together(files, argument="out")
     return Report(
         out, tuple(path for path in files if path != out), tuple(f"{v.title}: {warning}" for v in views for warning in v.warnings)
     )
@@ -110,14 +114,3 @@ def _check_out(out: Path, figures: Path | None) -> None:
         raise UserError(f"out: {str(out)!r} is a folder (allowed: a file, e.g. report.html)")
     if figures is not None and figures.exists() and not figures.is_dir():
         raise UserError(f"figures: {str(figures)!r} is a file (allowed: a folder)")
-
-
-def _write(files: Mapping[Path, bytes]) -> None:
-    for path, content in files.items():
-        temporary = path.with_name(f"{path.name}.tmp")
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            temporary.write_bytes(content)
-            temporary.replace(path)
-        except OSError as error:
-            raise UserError(f"out: {str(path)!r} cannot be written: {error.strerror}") from None
