@@ -44,6 +44,7 @@ WRONG = {
     "device": (["--device", "gpu"], ["device: 'gpu' is unknown", "cpu"]),
     "threads": (["--threads", "0"], ["threads: 0 is out of range (allowed: 1 or more)"]),
     "beams": (["--num-beams", "0"], ["num_beams: 0 is out of range (allowed: 1 or more)"]),
+    "audio context": (["--audio-context", "-1"], ["audio_context: '-1' is out of range (allowed: a whole number, 0 or more"]),
     "language": (["--language", "de"], ["language: 'de'", "English-only"]),
     "task": (["--task", "sing"], ["task: 'sing' is unknown", "transcribe, translate"]),
     "normaliser": (["--normalizer", "wisper-english"], ["'wisper-english' is unknown; did you mean 'whisper-english'"]),

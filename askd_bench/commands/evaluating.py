@@ -43,6 +43,10 @@ def run(
     language: Annotated[str, typer.Option(help="Spoken language, for multilingual models.")] = "en",
     task: Annotated[str, typer.Option(help="transcribe or translate.")] = "transcribe",
     num_beams: Annotated[int, typer.Option(help="1 is greedy, with confidences; more beams give text alone.")] = 1,
+    audio_context: Annotated[
+        str | None,
+        typer.Option(help="Of Whisper's encoder: positions beyond the clip's own, 50 a second; or full. [default: the checkpoint's]"),
+    ] = None,
     trust_remote_code: Annotated[
         bool, typer.Option("--trust-remote-code", help="Run code that comes with the model; a Hub id then needs @COMMIT.")
     ] = False,
@@ -78,6 +82,7 @@ def run(
             language=language,
             task=task,
             num_beams=num_beams,
+            audio_context=audio_context,
             trust_remote_code=trust_remote_code,
             batch_size=batch_size,
             workers=workers,
@@ -189,6 +194,7 @@ def bench(
     language: Annotated[str, typer.Option(help="As for run.")] = "en",
     task: Annotated[str, typer.Option(help="As for run.")] = "transcribe",
     num_beams: Annotated[int, typer.Option(help="As for run.")] = 1,
+    audio_context: Annotated[str | None, typer.Option(help="As for run. [default: the checkpoint's]")] = None,
     trust_remote_code: Annotated[bool, typer.Option("--trust-remote-code", help="As for run.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print everything measured as JSON.")] = False,
 ) -> None:
@@ -211,6 +217,7 @@ def bench(
             language=language,
             task=task,
             num_beams=num_beams,
+            audio_context=audio_context,
             trust_remote_code=trust_remote_code,
             progress=progress,
         )

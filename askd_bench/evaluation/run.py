@@ -57,6 +57,7 @@ def run(
     language: str = "en",
     task: str = "transcribe",
     num_beams: int = 1,
+    audio_context: str | int | None = None,
     trust_remote_code: bool = False,
     batch_size: int = 16,
     workers: int | None = None,
@@ -84,7 +85,7 @@ def run(
         limit: utterances per corpus (a seeded sample, stratified by speaker); 0 for all; None for what the suite says.
         split: "test" is what is reported; its run also decodes clean "dev" speech, for temperature scaling. "dev" is for choosing settings.
         noise_dir: the user's noise recordings, for conditions with noise = "folder".
-        dtype, device, threads, language, task, num_beams, trust_remote_code: see `models.options.Options`.
+        dtype, device, threads, language, task, num_beams, audio_context, trust_remote_code: see `models.options.Options`.
         batch_size: clips decoded together.
         workers: processes that render; None for one per four cores, 0 for none.
         shard: "i/n": only the i-th of n parts of each corpus' plan, for `merge` to join; results go to
@@ -108,7 +109,7 @@ def run(
     part = None if shard is None else Shard.parse(shard)
     inputs = resolve_inputs(suite, corpus=corpus, conditions=conditions, full=full, limit=limit, split=split, noise_dir=noise_dir)
     options = {"dtype": dtype, "device": device, "threads": threads, "language": language, "task": task, "num_beams": num_beams}
-    options |= {"trust_remote_code": trust_remote_code}
+    options |= {"audio_context": audio_context, "trust_remote_code": trust_remote_code}
     models = [model] if isinstance(model, str) else list(model)
     if not models:
         raise UserError("model: none is given (allowed: one or more)")

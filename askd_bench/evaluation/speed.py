@@ -36,6 +36,7 @@ def bench(
     language: str = "en",
     task: str = "transcribe",
     num_beams: int = 1,
+    audio_context: str | int | None = None,
     trust_remote_code: bool = False,
     progress: Progress | None = None,
 ) -> Benchmark:
@@ -51,7 +52,7 @@ def bench(
         batch_sizes: from the smallest up.
         rounds: how often all clips are decoded.
         warmup: batches decoded beforehand.
-        dtype, device, threads, language, task, num_beams, trust_remote_code: see `models.options.Options`.
+        dtype, device, threads, language, task, num_beams, audio_context, trust_remote_code: see `models.options.Options`.
         progress: told what "auto" chose.
 
     Raises:
@@ -72,6 +73,7 @@ def bench(
         language=language,
         task=task,
         num_beams=num_beams,
+        audio_context=audio_context,
         trust_remote_code=trust_remote_code,
         say=progress.note,
     )

@@ -8,7 +8,7 @@ takes short inputs (https://github.com/OpenNMT/CTranslate2/issues/1446). Theirs 
 """
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
 from askd_bench.errors import UserError
@@ -19,6 +19,9 @@ SAMPLES_PER_POSITION = SAMPLING_RATE // 50
 
 CONFIG_FIELD = "audio_context"
 """Where a checkpoint's `config.json` keeps it, as a table with the three fields; transformers keeps the field and does not mind it."""
+
+FULL = "full"
+"""The option's value for the whole window, whatever the checkpoint says."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +62,11 @@ class AudioContext:
         """
         return min(all_positions, max(self.floor, -(-num_samples // SAMPLES_PER_POSITION) + self.margin))
 
+    def __str__(self) -> str:
+        """Return it as signatures and captions say it, e.g. "margin 64" or "margin 64, floor 200, last rows"."""
+        floor = f", floor {self.floor}" if self.floor else ""
+        return f"margin {self.margin}{floor}{', last rows' if self.rows == 'last' else ''}"
+
     def to_config(self) -> dict[str, Any]:
         """Return the table that `config.json` keeps."""
         return asdict(self)
@@ -79,3 +87,33 @@ def from_config(config: Any) -> AudioContext | None:
     if context.floor > config.max_source_positions:
         raise UserError(f"audio_context: floor {context.floor} is above the window (allowed: 0 to {config.max_source_positions})")
     return context
+
+
+def choose_context(asked: str | int | None, config: Any) -> AudioContext | None:
+    """Return the audio context that a Whisper model is to run on, or None for the whole window.
+
+    Args:
+        asked: a margin, "full", or None for what the checkpoint says. A margin leaves the checkpoint's floor and rows.
+        config: the checkpoint's configuration.
+
+    Raises:
+        UserError: a value out of range, or a field that is no audio context.
+    """
+    if asked == FULL:
+        return None
+    stored = from_config(config)
+    if asked is None:
+        return stored
+    return replace(stored or AudioContext(margin=0), margin=read_margin(asked))
+
+
+def read_margin(asked: str | int) -> int:
+    """Return the margin that an option gives in digits.
+
+    Raises:
+        UserError: it is no whole number, or below 0.
+    """
+    text = str(asked)
+    if not (text.isascii() and text.isdecimal()):
+        raise UserError(f"audio_context: {asked!r} is out of range (allowed: a whole number, 0 or more, of positions as margin; or full)")
+    return int(text)

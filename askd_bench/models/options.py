@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, fields
 
 from askd_bench.errors import UserError, unknown_name
+from askd_bench.models.audio_context import FULL, read_margin
 
 DTYPES = ("auto", "float32", "bfloat16", "float16")
 TASKS = ("transcribe", "translate")
@@ -24,6 +25,8 @@ class Options:
         language: two-letter code; English-only checkpoints allow "en" alone.
         task: "transcribe" or "translate".
         num_beams: 1 is greedy.
+        audio_context: of Whisper models: encoder positions beyond the clip's own, "full" for the whole window, or None for what the
+            checkpoint says; see `audio_context.AudioContext`.
         trust_remote_code: run code that comes with a checkpoint; a Hub id then needs a pinned revision.
         say: told what "auto" chose and why.
 
@@ -37,6 +40,7 @@ class Options:
     language: str = "en"
     task: str = "transcribe"
     num_beams: int = 1
+    audio_context: str | int | None = None
     trust_remote_code: bool = False
     say: Callable[[str], None] = _silent
 
@@ -48,6 +52,8 @@ class Options:
                 raise UserError(f"{option}: {value} is out of range (allowed: 1 or more)")
         if self.task not in TASKS:
             raise unknown_name("task", self.task, TASKS)
+        if self.audio_context not in (None, FULL):
+            read_margin(self.audio_context)
 
     def must_be_default(self, *names: str, model: str) -> None:
         """Refuse options that a kind of model does not take.

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from transformers import WhisperConfig
 
 from askd_bench.errors import UserError
-from askd_bench.models.audio_context import AudioContext, from_config
+from askd_bench.models.audio_context import AudioContext, choose_context, from_config
 from askd_bench.types import SAMPLING_RATE
 
 
@@ -48,3 +48,19 @@ def test_a_wrong_field_is_one_line_that_names_it(stored, named):
         from_config(SimpleNamespace(audio_context=stored, max_source_positions=1500))
     assert named in str(raised.value)
     assert "\n" not in str(raised.value)
+
+
+def test_an_option_sets_the_margin_and_leaves_the_rest():
+    stored = WhisperConfig(audio_context={"margin": 64, "floor": 100, "rows": "last"})
+    assert choose_context(None, stored) == AudioContext(margin=64, floor=100, rows="last")
+    assert choose_context("8", stored) == choose_context(8, stored) == AudioContext(margin=8, floor=100, rows="last")
+    assert choose_context("full", stored) is None
+    assert choose_context("0", WhisperConfig()) == AudioContext(margin=0)
+    assert choose_context(None, WhisperConfig()) is None
+    assert [str(choose_context(asked, stored)) for asked in ("8", "full")] == ["margin 8, floor 100, last rows", "None"]
+
+
+@pytest.mark.parametrize("asked", [-1, "-1", "1.5", "whole", "", True, "٣"])
+def test_a_wrong_option_is_one_line_that_says_what_is_allowed(asked):
+    with pytest.raises(UserError, match=r"^audio_context: .* is out of range \(allowed: a whole number, 0 or more.*full\)$"):
+        choose_context(asked, WhisperConfig())

@@ -153,6 +153,8 @@ def test_a_feature_extractor_of_another_model(folder: Path) -> None:
         ("threads", 0, "threads: 0 is out of range"),
         ("threads", -2, "threads: -2 is out of range"),
         ("num_beams", 0, "num_beams: 0 is out of range"),
+        ("audio_context", "-1", r"audio_context: '-1' is out of range \(allowed: a whole number"),
+        ("audio_context", "long", "audio_context: 'long' is out of range"),
         ("task", "sing", "task: 'sing' is unknown"),
     ],
 )

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from transformers import GenerationConfig, WhisperFeatureExtractor
 
 from askd_bench.errors import UserError
+from askd_bench.models.audio_context import CONFIG_FIELD
 from askd_bench.models.checkpoint import UNREADABLE, Checkpoint, one_line
 from askd_bench.models.decoding.confidence import TokenConfidences, append, score_choice
 from askd_bench.models.decoding.long_form import decode_sequentially
@@ -44,6 +45,9 @@ def load(model: str, options: Options) -> "CTranslate2Whisper":
     whatever the export is stored in. The card says which it came to, e.g. "int8_float32": weights in int8, all else in float32.
     `weights_sha256` is of the bytes of model.bin.
 
+    A short audio context is a short spectrogram, which meets the first rows of the position embedding. The converter leaves out the
+    checkpoint's `audio_context`: it has to be added to the export's config.json.
+
     Args:
         model: `ctranslate2:FOLDER`; in it model.bin, config.json, the vocabulary, tokenizer.json, and preprocessor_config.json where the
             spectrogram is not the usual one.
@@ -64,12 +68,16 @@ def load(model: str, options: Options) -> "CTranslate2Whisper":
     try:
         stored = read_model_file(weights)
         config = whisper_config(stored)
-        generation = _generation(folder / "config.json")
+        kept = json.loads((folder / "config.json").read_text())
+        generation = GenerationConfig(suppress_tokens=kept.get("suppress_ids"), begin_suppress_tokens=kept.get("suppress_ids_begin"))
+        setattr(config, CONFIG_FIELD, kept.get(CONFIG_FIELD))
     except UNREADABLE as error:
         raise UserError(f"model: {model!r} cannot be loaded: {one_line(error)}") from None
     checkpoint = Checkpoint(model, str(folder), None, folder.resolve().name, config, trust_remote_code=False)
     extractor = None if (folder / "preprocessor_config.json").is_file() else WhisperFeatureExtractor(feature_size=config.num_mel_bins)
     parts = whisper_parts(checkpoint, generation, options, extractor=extractor)
+    if parts.context is not None and parts.context.rows != "first":
+        raise UserError(f"audio_context: rows {parts.context.rows!r} cannot be had from {_RUNTIME} (allowed: 'first')")
     ctranslate2.set_log_level(logging.ERROR)  # it warns of a type it has to replace; `say` tells
     threads = set_threads(options)
     try:
@@ -171,12 +179,6 @@ class CTranslate2Whisper:
         if view.dtype != self._runtime.DataType.float32:
             view = view.to(self._runtime.DataType.float32)
         return np.asarray(view if view.device == "cpu" else view.to_device(self._runtime.Device.cpu))
-
-
-def _generation(config_file: Path) -> GenerationConfig:
-    """Return the generation settings that the converter kept."""
-    config = json.loads(config_file.read_text())
-    return GenerationConfig(suppress_tokens=config.get("suppress_ids"), begin_suppress_tokens=config.get("suppress_ids_begin"))
 
 
 def _sha256(file: Path) -> str:

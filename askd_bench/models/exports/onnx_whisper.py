@@ -11,6 +11,7 @@ from transformers import GenerationConfig, PretrainedConfig, WhisperConfig
 from transformers.generation.logits_process import WhisperTimeStampLogitsProcessor
 
 from askd_bench.errors import UserError
+from askd_bench.models.audio_context import AudioContext
 from askd_bench.models.checkpoint import one_line, open_checkpoint
 from askd_bench.models.decoding.confidence import TokenConfidences
 from askd_bench.models.decoding.greedy import GreedySettings, Rules, decode_steps
@@ -78,6 +79,8 @@ def load(model: str, options: Options) -> "OnnxWhisper":
         raise UserError(f"device: {options.device!r} cannot be used by {_RUNTIME} here (allowed: cpu)")
     _check_shapes(model, encoder, parts, checkpoint.config)
     _check_inputs(model, first, following)
+    if parts.context is not None:
+        _check_context(model, encoder, first, parts.context, checkpoint.config)
     if options.dtype not in ("auto", stored.dtype):
         allowed = "auto, float32" if stored.dtype == "float32" else f"auto, which is {stored.dtype}"
         raise UserError(f"dtype: {options.dtype!r} cannot be set for an ONNX export, which has its types built in (allowed: {allowed})")
@@ -198,6 +201,24 @@ def _check_shapes(model: str, encoder: Any, parts: WhisperParts, config: Pretrai
         bands, frames = config.num_mel_bins, parts.window_frames
         if fixed[0] is not None or fixed[1] not in (None, bands) or fixed[2] not in (None, frames):
             raise UserError(f"model: {model!r} has an encoder for inputs of shape {item.shape} (allowed: any batch, {bands}, {frames})")
+
+
+def _check_context(model: str, encoder: Any, first: Any, context: AudioContext, config: PretrainedConfig) -> None:
+    """Refuse a short audio context where the encoder adds all rows of the position embedding; a free axis does not tell."""
+    [item] = encoder.get_inputs()
+    states = next((one.shape[1] for one in first.get_inputs() if one.name == "encoder_hidden_states"), None)
+    frames = 2 * context.positions(0, config.max_source_positions - 1)
+    short = np.zeros((1, config.num_mel_bins, max(frames, 2)), _TYPES[item.type])
+    try:
+        _run(encoder, ["last_hidden_state"], {item.name: short})
+        takes_it = not isinstance(states, int) and context.rows == "first"
+    except Exception:  # the runtime's own kinds
+        takes_it = False
+    if not takes_it:
+        raise UserError(
+            f"audio_context: {str(context)!r} cannot be set for {model!r}, whose graph is of one length (allowed: full; or an export whose "
+            "encoder takes fewer frames and adds the first rows of the position embedding)"
+        )
 
 
 def _check_inputs(model: str, first: Any, following: Any) -> None:

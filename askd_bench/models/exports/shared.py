@@ -14,6 +14,7 @@ from transformers import PretrainedConfig, WhisperForConditionalGeneration
 
 from askd_bench.errors import UserError
 from askd_bench.models.checkpoint import one_line
+from askd_bench.models.features.log_mel import of_equal_length
 from askd_bench.models.options import Options
 from askd_bench.models.protocol import Features, ModelCard
 from askd_bench.models.whisper.parts import WhisperParts
@@ -131,6 +132,7 @@ def export_card(
             "num_beams": options.num_beams,
             "temperature": 0.0,
             "timestamps": False,
+            **parts.decoding,
             "runtime": runtime,
         },
         dtype=dtype,
@@ -145,19 +147,19 @@ def transcribe_fitting(
     decode: Callable[[NDArray[np.float32]], list[Transcription]],
     decode_longer: Callable[[Features], Transcription],
 ) -> list[Transcription]:
-    """Decode what fits the window as one batch, what is longer one by one.
+    """Decode what fits the window, clips of equally many frames together, and what is longer one by one.
 
     Args:
         features: spectrograms, each of shape (num_mels, num_frames).
         parts: see `whisper_parts`.
-        decode: given those of the window as one array, shape (batch, num_mels, window_frames), returns their transcriptions.
+        decode: given some that fit as one array, shape (batch, num_mels, num_frames), returns their transcriptions.
         decode_longer: given a longer one, returns its transcription.
     """
     results: dict[int, Transcription] = {}
     fitting = [i for i, feature in enumerate(features) if feature.shape[1] <= parts.window_frames]
     with _memory_errors():
-        if fitting:
-            results.update(zip(fitting, decode(np.stack([features[i] for i in fitting])), strict=True))
+        for group in of_equal_length(features, fitting):
+            results.update(zip(group, decode(np.stack([features[i] for i in group])), strict=True))
         for i, feature in enumerate(features):
             if i not in results:
                 results[i] = decode_longer(feature)

@@ -10,7 +10,7 @@ from askd_bench.types import Transcription, Word
 UNSTATED = "unstated"
 """A card's dtype or device where the recogniser does not say."""
 
-OPTIONS = ("dtype", "device", "threads", "language", "task", "num_beams")
+OPTIONS = ("dtype", "device", "threads", "language", "task", "num_beams", "audio_context")
 """What such a recogniser decides alone, as far as its adapter cannot tell it."""
 
 _ROUNDING = 1e-6

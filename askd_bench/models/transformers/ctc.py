@@ -31,6 +31,7 @@ def load(checkpoint: Checkpoint, options: Options) -> "CtcTranscriber":
         UserError: its parts cannot be read, or an option is set that it does not take.
     """
     options.must_be_default("language", "task", "num_beams", model="a CTC model, which writes what it was trained on, greedily")
+    options.must_be_default("audio_context", model="a CTC model, which encodes no more than the clip")
     device, dtype = set_up(options)
     model = checkpoint.load_weights(AutoModelForCTC, spare="masked_spec_embed")
     tokenizer = checkpoint.load_part(AutoTokenizer)

@@ -43,6 +43,7 @@ def load(checkpoint: Checkpoint, options: Options) -> "Seq2SeqTranscriber":
         )
     names = ("task",) if kind.startswith("moonshine") else ("language", "task")
     options.must_be_default(*names, model=f"a {kind!r} model, which writes what it was trained on")
+    options.must_be_default("audio_context", model=f"a {kind!r} model, which encodes no more than the clip")
     device, dtype = set_up(options)
     model: Any = checkpoint.load_weights(AutoModelForSpeechSeq2Seq, spare="masked_spec_embed")
     inputs = AudioInputs(checkpoint, device=device, dtype=dtype)

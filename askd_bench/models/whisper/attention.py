@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 
-def attend_to_speech(query: Tensor, states: Tensor, to_key: Tensor, to_value: Tensor) -> Tensor:
+def attend_to_speech(query: Tensor, states: Tensor, to_key: Tensor, to_value: Tensor, padding: Tensor | None = None) -> Tensor:
     """Return what each position gathers from the encoder, without the bias of the values.
 
     Equal to projecting the states and attending head by head, up to rounding.
@@ -28,6 +28,7 @@ def attend_to_speech(query: Tensor, states: Tensor, to_key: Tensor, to_value: Te
         to_key: the key projection's weight as (heads, head_dim, d_model); see `by_head`. A bias would add the same to every frame, which
             softmax ignores.
         to_value: the value projection's weight, in the same shape.
+        padding: bool, shape (batch, 1, num_frames), True for states that are not to be looked at; None where all are.
 
     Returns:
         float, shape (batch, positions, d_model).
@@ -37,6 +38,8 @@ def attend_to_speech(query: Tensor, states: Tensor, to_key: Tensor, to_value: Te
     queries = query.view(batch * positions, heads, head_dim).transpose(0, 1)
     towards = torch.bmm(queries, to_key).view(heads, batch, positions, width)
     scores = torch.bmm(towards.transpose(0, 1).reshape(batch, -1, width), states.transpose(1, 2))
+    if padding is not None:
+        scores = scores.masked_fill(padding, -torch.inf)
     weights = scores.softmax(-1).to(states.dtype)  # under autocast softmax returns float32
     gathered = torch.bmm(weights, states).view(batch, heads, positions, width)  # the rows of all heads at once, not head by head
     values = torch.bmm(gathered.transpose(0, 1).reshape(heads, -1, width), to_value.transpose(1, 2))

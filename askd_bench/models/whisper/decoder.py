@@ -37,18 +37,21 @@ class WhisperDecoder:
 
 
 @torch.inference_mode()
-def decode_greedily(decoder: WhisperDecoder, encoder_states: Tensor, settings: GreedySettings) -> list[TokenConfidences]:
+def decode_greedily(
+    decoder: WhisperDecoder, encoder_states: Tensor, settings: GreedySettings, *, padding: Tensor | None = None
+) -> list[TokenConfidences]:
     """Decode a batch greedily.
 
     Args:
         decoder: see there.
         encoder_states: float, shape (batch, num_frames, d_model), the encoder's output.
         settings: see `GreedySettings`.
+        padding: see `WhisperSteps`.
 
     Returns:
         one record an utterance, without prompt and end token.
     """
-    return decode_steps(WhisperSteps(decoder, encoder_states), len(encoder_states), settings, device=encoder_states.device)
+    return decode_steps(WhisperSteps(decoder, encoder_states, padding), len(encoder_states), settings, device=encoder_states.device)
 
 
 class WhisperSteps:
@@ -57,11 +60,13 @@ class WhisperSteps:
     Args:
         decoder: its weights.
         encoder_states: float, shape (batch, num_frames, d_model), the encoder's output.
+        padding: bool, shape (batch, num_frames), True for states that are not to be looked at; None where all are.
     """
 
-    def __init__(self, decoder: WhisperDecoder, encoder_states: Tensor) -> None:
+    def __init__(self, decoder: WhisperDecoder, encoder_states: Tensor, padding: Tensor | None = None) -> None:
         self._decoder = decoder
         self._states = encoder_states
+        self._padding = None if padding is None else padding[:, None]
         self._pasts: list[Tensor | None] = [None] * len(decoder.layers)
         self._length = 0
 
@@ -71,7 +76,7 @@ class WhisperSteps:
         hidden = decoder.embed_tokens(tokens) * decoder.scale + decoder.positions[self._length : end]
         for number, layer in enumerate(decoder.layers):
             past = _with_room(self._pasts[number], layer.heads, hidden, end)
-            hidden = layer(hidden, self._states, past, end)
+            hidden = layer(hidden, self._states, self._padding, past, end)
             self._pasts[number] = past
         self._length = end
         logits: Tensor = decoder.head(decoder.layer_norm(hidden[:, -1])).float()
@@ -81,6 +86,7 @@ class WhisperSteps:
         """Go on with these rows of the batch alone, in order."""
         indices = torch.tensor(rows, device=self._states.device)
         self._states = self._states[indices]
+        self._padding = None if self._padding is None else self._padding[indices]
         self._pasts = [past[:, indices] for past in self._pasts if past is not None]
 
 
@@ -112,11 +118,11 @@ class _Layer:
         self._up = packed_linear(layer.fc1.weight, layer.fc1.bias)
         self._down = packed_linear(layer.fc2.weight, layer.fc2.bias)
 
-    def __call__(self, hidden: Tensor, states: Tensor, past: Tensor, end: int) -> Tensor:
+    def __call__(self, hidden: Tensor, states: Tensor, padding: Tensor | None, past: Tensor, end: int) -> Tensor:
         """Return the layer's output (batch, count, d_model) for the positions before `end`, which are added to `past`."""
         first, second, third = self._norms
         hidden = hidden + self._attend_to_past(first(hidden), past, end)
-        hidden = hidden + self._attend_to_speech(second(hidden), states)
+        hidden = hidden + self._attend_to_speech(second(hidden), states, padding)
         summed: Tensor = hidden + self._down(self._activation(self._up(third(hidden))))
         return summed
 
@@ -128,9 +134,9 @@ class _Layer:
         attended = F.scaled_dot_product_attention(query, keys, values, is_causal=count > 1, scale=self._past_scale)
         return self._from_past(attended.transpose(1, 2).flatten(2))
 
-    def _attend_to_speech(self, hidden: Tensor, states: Tensor) -> Tensor:
+    def _attend_to_speech(self, hidden: Tensor, states: Tensor, padding: Tensor | None) -> Tensor:
         query = self._to_speech(hidden) * self._speech_scale
-        return self._from_speech(attend_to_speech(query, states, self._to_key, self._to_value) + self._value_bias)
+        return self._from_speech(attend_to_speech(query, states, self._to_key, self._to_value, padding) + self._value_bias)
 
 
 def _joined(*projections: Any) -> tuple[Tensor, Tensor]:

@@ -8,6 +8,7 @@ from transformers import GenerationConfig, PretrainedConfig, WhisperFeatureExtra
 from transformers.models.whisper.tokenization_whisper import LANGUAGES
 
 from askd_bench.errors import UserError
+from askd_bench.models.audio_context import AudioContext, choose_context
 from askd_bench.models.checkpoint import Checkpoint
 from askd_bench.models.decoding.confidence import TEMPERATURES, TokenConfidences
 from askd_bench.models.decoding.greedy import GreedySettings
@@ -27,6 +28,7 @@ class WhisperParts:
         special: its tokens that are no text.
         frontend: from samples to spectrograms of the model's window.
         window_frames: spectrogram frames in the window.
+        context: how much of the window a clip has; None for all.
         generation: its generation settings, completed.
         language_and_task: what `generate` is to be told; empty for an English-only checkpoint.
         settings: the same for greedy decoding.
@@ -37,10 +39,16 @@ class WhisperParts:
     special: frozenset[int]
     frontend: LogMel
     window_frames: int
+    context: AudioContext | None
     generation: GenerationConfig
     language_and_task: dict[str, str]
     settings: GreedySettings
     macs_per_second: int
+
+    @property
+    def decoding(self) -> dict[str, str]:
+        """What a card's `decoding` says of the audio context: nothing where it is the whole window."""
+        return {} if self.context is None else {"audio_context": str(self.context)}
 
     @property
     def window_s(self) -> float:
@@ -82,7 +90,7 @@ def whisper_parts(
     Args:
         checkpoint: its configuration is a `WhisperConfig`.
         generation: its generation settings; changed in place where an old or fine-tuned checkpoint left them out.
-        options: language and task.
+        options: language, task and audio context.
         extractor: its feature extractor; None for the one in its files.
 
     Raises:
@@ -98,6 +106,7 @@ def whisper_parts(
         )
     window_frames = config.max_source_positions * 2  # the second convolution halves the frame rate
     language_and_task = _complete(generation, config, tokenizer, options)
+    context = choose_context(options.audio_context, config)
     return WhisperParts(
         tokenizer=tokenizer,
         special=frozenset(token for token, about in tokenizer.added_tokens_decoder.items() if about.special),
@@ -106,8 +115,10 @@ def whisper_parts(
             n_fft=extractor.n_fft,
             hop_length=extractor.hop_length,
             window_samples=window_frames * extractor.hop_length,
+            context=context,
         ),
         window_frames=window_frames,
+        context=context,
         generation=generation,
         language_and_task=language_and_task,
         settings=GreedySettings(

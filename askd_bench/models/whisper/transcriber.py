@@ -1,21 +1,24 @@
 """The Whisper family on transformers: OpenAI's, Distil-Whisper, turbo, fine-tuned and merged checkpoints, any window length."""
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import torch
+from torch.nn.utils.rnn import pad_sequence
 from transformers import LogitsProcessor, WhisperForConditionalGeneration
+from transformers.modeling_outputs import BaseModelOutput
 
 from askd_bench.models.checkpoint import Checkpoint, weights_sha256
 from askd_bench.models.decoding.confidence import TokenConfidences, append, score_choice
 from askd_bench.models.devices import set_up
-from askd_bench.models.features.log_mel import LogMel
+from askd_bench.models.features.log_mel import LogMel, of_equal_length
 from askd_bench.models.options import Options
 from askd_bench.models.protocol import Features, ModelCard
 from askd_bench.models.whisper.decoder import WhisperDecoder, decode_greedily
+from askd_bench.models.whisper.encoder import allow_short_context
 from askd_bench.models.whisper.padded_conv import compute_padding_once
 from askd_bench.models.whisper.parts import WhisperParts, whisper_parts
 from askd_bench.types import Transcription
@@ -40,17 +43,18 @@ def load(checkpoint: Checkpoint, options: Options) -> "WhisperTranscriber":
         num_beams=options.num_beams,
         temperature=0.0,
         timestamps=False,
+        **parts.decoding,
     )
     return WhisperTranscriber(model.to(device=device, dtype=dtype).eval(), parts, card, num_beams=options.num_beams)
 
 
 @dataclass(frozen=True, slots=True)
 class Encoded:
-    """A batch after the encoder: its spectrograms, which of them fit the window, and the encoder's states of those (None with beams)."""
+    """A batch after the encoder: its spectrograms, which of them fit the window, and the states of each of those (None with beams)."""
 
     features: Sequence[Features]
     fitting: tuple[int, ...]
-    states: torch.Tensor | None
+    states: list[torch.Tensor] | None
 
 
 class WhisperTranscriber:
@@ -59,6 +63,9 @@ class WhisperTranscriber:
     Clips within the model's window are decoded in a batch, without timestamps: greedily by our own loop, with beams by `generate`. Longer
     clips go one by one through transformers' long-form decoding (timestamps on, no temperature fallback). Language and task are always set:
     without them a multilingual checkpoint may loop or translate.
+
+    With an audio context (see `AudioContext`) the spectrograms of clips within the window are short, and so are the encoder's states. Those
+    of a batch are padded for the decoder, which does not look at padding. Windows of longer clips are encoded whole.
 
     Confidences are those of the decoded path; with beams there is none to be had in one pass, and words carry None.
     """
@@ -70,6 +77,8 @@ class WhisperTranscriber:
         self.encoder_key = _encoder_key(model, card, self.frontend) if num_beams == 1 else None
         self._model, self._parts, self._settings, self._num_beams = model, parts, parts.settings, num_beams
         self._decoder = WhisperDecoder(model)
+        if parts.context is not None:
+            allow_short_context(model.model.encoder, parts.context.rows)
         compute_padding_once(model.model.encoder)
 
     def transcribe(self, features: Sequence[Features]) -> list[Transcription]:
@@ -82,26 +91,47 @@ class WhisperTranscriber:
         fitting = tuple(i for i, feature in enumerate(features) if feature.shape[1] <= self._parts.window_frames)
         if not fitting or self._num_beams > 1:
             return Encoded(features, fitting, None)
-        batch = self._batch(features, fitting)
-        # A CPU is faster clip by clip: activations of one stay in its cache, those of 16 do not. A clip's states hang on no other's then.
-        clips = torch.split(batch, 1) if batch.device.type == "cpu" else (batch,)
-        return Encoded(features, fitting, torch.cat([self._model.model.encoder(clip).last_hidden_state for clip in clips]))
+        states: dict[int, torch.Tensor] = {}
+        for group in self._encoded_together(features, fitting):
+            states.update(zip(group, self._encoder_states(features, group), strict=True))
+        return Encoded(features, fitting, [states[i] for i in fitting])
 
     @torch.inference_mode()
     def decode(self, encoded: Encoded) -> list[Transcription]:
         """Return one transcription for each spectrogram of an encoded batch."""
         results: dict[int, Transcription] = {}
         if encoded.states is not None:
-            records = decode_greedily(self._decoder, encoded.states, self._settings)
+            states = pad_sequence(encoded.states, batch_first=True)
+            records = decode_greedily(self._decoder, states, self._settings, padding=_padding(encoded.states))
             results.update(zip(encoded.fitting, map(self._transcription, records), strict=True))
-        elif encoded.fitting:
-            sequences = self._generate(self._batch(encoded.features, encoded.fitting), num_beams=self._num_beams)
-            texts = [self._parts.text([token for token in row if token < self._settings.end]) for row in sequences.tolist()]
-            results.update(zip(encoded.fitting, (Transcription(text=text) for text in texts), strict=True))
+        else:
+            for group in of_equal_length(encoded.features, encoded.fitting):
+                results.update(zip(group, self._search(encoded.features, group), strict=True))
         for i, feature in enumerate(encoded.features):
             if i not in results:
                 results[i] = self._transcribe_long(torch.from_numpy(feature)[None])
         return [results[i] for i in range(len(encoded.features))]
+
+    def _encoded_together(self, features: Sequence[Features], chosen: Sequence[int]) -> Iterable[Sequence[int]]:
+        """Return groups of equal length.
+
+        A CPU is faster clip by clip: activations of one stay in its cache, those of 16 do not. A clip's states hang on no other's then.
+        """
+        return [[i] for i in chosen] if self._model.device.type == "cpu" else of_equal_length(features, chosen)
+
+    def _encoder_states(self, features: Sequence[Features], group: Sequence[int]) -> torch.Tensor:
+        states: torch.Tensor = self._model.model.encoder(self._batch(features, group)).last_hidden_state
+        return states
+
+    def _search(self, features: Sequence[Features], group: Sequence[int]) -> list[Transcription]:
+        """Return what beam search finds; `generate` would pad short spectrograms, and so is given the encoder's states."""
+        if self._parts.context is None:
+            sequences = self._generate(self._batch(features, group), num_beams=self._num_beams)
+        else:
+            states = BaseModelOutput(self._encoder_states(features, group))
+            sequences = self._generate(None, num_beams=self._num_beams, encoder_outputs=states)
+        texts = [self._parts.text([token for token in row if token < self._settings.end]) for row in sequences.tolist()]
+        return [Transcription(text=text) for text in texts]
 
     def _batch(self, features: Sequence[Features], chosen: Sequence[int]) -> torch.Tensor:
         """Return spectrograms as one tensor on the device; on a GPU the copy overlaps with what it is computing."""
@@ -130,12 +160,21 @@ class WhisperTranscriber:
         kept = [token for segment in segments for token in segment["tokens"].tolist() if token < self._settings.end]
         return Transcription(text=self._parts.text(kept), long_form=True)
 
-    def _generate(self, features: torch.Tensor, **options: object) -> Any:
+    def _generate(self, features: torch.Tensor | None, **options: object) -> Any:
         """Return what `generate` does: ids as a tensor, or a dict of segments when those were asked for."""
         return self._model.generate(features, generation_config=self._parts.generation, **self._parts.language_and_task, **options)
 
     def _transcription(self, record: TokenConfidences, *, long_form: bool = False) -> Transcription:
         return self._parts.transcription(record, dtype=self.card.dtype, long_form=long_form)
+
+
+def _padding(states: Sequence[torch.Tensor]) -> torch.Tensor | None:
+    """Return which of the states of a batch are padding, bool, shape (batch, longest); None where they are of equal length."""
+    lengths = [len(one) for one in states]
+    if len(set(lengths)) == 1:
+        return None
+    device = states[0].device
+    return torch.arange(max(lengths), device=device) >= torch.tensor(lengths, device=device)[:, None]
 
 
 class _Recorder(LogitsProcessor):  # type: ignore[misc]  # transformers is untyped here
@@ -176,7 +215,8 @@ class _Recorder(LogitsProcessor):  # type: ignore[misc]  # transformers is untyp
 def _encoder_key(model: WhisperForConditionalGeneration, card: ModelCard, frontend: LogMel) -> str:
     """Return the same digest for models whose encoder gives the same states, bit for bit."""
     filters = hashlib.sha256(frontend.mel_filters.tobytes()).hexdigest()
-    settings = (card.dtype, card.device, card.threads, filters, frontend.n_fft, frontend.hop_length, frontend.window_samples)
+    spectrogram = (filters, frontend.n_fft, frontend.hop_length, frontend.window_samples, frontend.context)
+    settings = (card.dtype, card.device, card.threads, spectrogram)
     structure = sorted((name, value) for name, value in model.config.to_dict().items() if name.startswith("encoder_"))
     return hashlib.sha256(
         repr((weights_sha256(model.model.encoder), settings, structure, model.config.activation_function)).encode()

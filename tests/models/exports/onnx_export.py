@@ -11,6 +11,8 @@ from torch import Tensor, nn
 from transformers import WhisperForConditionalGeneration
 from transformers.cache_utils import DynamicCache, EncoderDecoderCache
 
+from askd_bench.models.whisper.encoder import allow_short_context
+
 _OPSET = 17
 _PRESENT = [f"{part}.{kind}" for part in ("decoder", "encoder") for kind in ("key", "value")]
 
@@ -49,8 +51,14 @@ class _Decoder(nn.Module):
         return tuple(outputs)
 
 
-def export_onnx(checkpoint: Path, folder: Path) -> Path:
-    """Write encoder_model.onnx, decoder_model.onnx, decoder_with_past_model.onnx and the files beside the weights; return the folder."""
+def export_onnx(checkpoint: Path, folder: Path, *, any_length: bool = False) -> Path:
+    """Write encoder_model.onnx, decoder_model.onnx, decoder_with_past_model.onnx and the files beside the weights; return the folder.
+
+    Args:
+        checkpoint: a folder.
+        folder: a new one.
+        any_length: whether the graphs take fewer frames than the window has, with the first rows of the position embedding.
+    """
     model = WhisperForConditionalGeneration.from_pretrained(checkpoint, dtype=torch.float32, attn_implementation="eager").eval()
     config = model.config
     folder.mkdir(parents=True)
@@ -58,6 +66,9 @@ def export_onnx(checkpoint: Path, folder: Path) -> Path:
         if "index" not in file.name:
             shutil.copy(file, folder)
     heads, frames = config.decoder_attention_heads, config.max_source_positions
+    if any_length:
+        allow_short_context(model.model.encoder)
+        frames -= 10
     states, ids = torch.randn(2, frames, config.d_model), torch.tensor([[1, 2], [3, 4]])
     present = [f"present.{layer}.{name}" for layer in range(config.decoder_layers) for name in _PRESENT]
     past = [name.replace("present", "past_key_values") for name in present]
@@ -69,6 +80,7 @@ def export_onnx(checkpoint: Path, folder: Path) -> Path:
         "encoder_model",
         ["input_features"],
         ["last_hidden_state"],
+        any_length,
     )
     _export(
         _Decoder(model, with_past=False),
@@ -77,10 +89,17 @@ def export_onnx(checkpoint: Path, folder: Path) -> Path:
         "decoder_model",
         ["input_ids", "encoder_hidden_states"],
         ["logits", *present],
+        any_length,
     )
     grown = [name for name in present if ".decoder." in name]
     _export(
-        _Decoder(model, with_past=True), (ids[:, :1], *kept), folder, "decoder_with_past_model", ["input_ids", *past], ["logits", *grown]
+        _Decoder(model, with_past=True),
+        (ids[:, :1], *kept),
+        folder,
+        "decoder_with_past_model",
+        ["input_ids", *past],
+        ["logits", *grown],
+        any_length,
     )
     return folder
 
@@ -114,7 +133,9 @@ def merge_decoders(export: Path, folder: Path) -> Path:
     return folder
 
 
-def _export(module: nn.Module, inputs: tuple[Tensor, ...], folder: Path, stem: str, takes: list[str], gives: list[str]) -> None:
+def _export(
+    module: nn.Module, inputs: tuple[Tensor, ...], folder: Path, stem: str, takes: list[str], gives: list[str], any_length: bool
+) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", torch.jit.TracerWarning)  # what it takes for constant are the window and how many layers there are
         warnings.simplefilter("ignore", DeprecationWarning)
@@ -124,16 +145,18 @@ def _export(module: nn.Module, inputs: tuple[Tensor, ...], folder: Path, stem: s
             folder / f"{stem}.onnx",
             input_names=takes,
             output_names=gives,
-            dynamic_axes={name: _axes(name) for name in (*takes, *gives)},
+            dynamic_axes={name: _axes(name, any_length) for name in (*takes, *gives)},
             opset_version=_OPSET,
             dynamo=False,
         )
 
 
-def _axes(name: str) -> dict[int, str]:
+def _axes(name: str, any_length: bool) -> dict[int, str]:
     axes = {0: "batch_size"}
     if name in ("input_ids", "logits"):
         axes[1] = "decoder_sequence_length"
     elif ".decoder." in name:
         axes[2] = "decoder_length" if name.startswith("present") else "past_decoder_sequence_length"
+    elif any_length:
+        axes[{"last_hidden_state": 1, "encoder_hidden_states": 1}.get(name, 2)] = "frames" if name == "input_features" else "positions"
     return axes

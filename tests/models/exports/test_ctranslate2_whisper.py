@@ -128,6 +128,32 @@ def test_tokens_up_to_the_longest_length_and_the_prompt(language: str, task: str
     assert len({one.text for one in expected}) > 1
 
 
+@pytest.mark.parametrize("num_beams", [1, 2])
+def test_a_short_audio_context_is_that_of_transformers(num_beams: int, small: tuple[Path, Path], folder: Path) -> None:
+    """By the option, and by the field in the export's config.json; clips of several lengths, two of them equal, in one batch."""
+    asked = {"audio_context": "20", "num_beams": num_beams}
+    theirs, ours = (load_transcriber(model, **asked) for model in (small[0], f"ctranslate2:{folder}"))
+    features = [ours.frontend(noise(seconds, seed)) for seed, seconds in enumerate((0.4, 2.0, 2.0, 6.5, 10.0))]
+    heard = ours.transcribe(features)
+    for one, other in zip(heard, theirs.transcribe(features), strict=True):
+        assert_alike(one, other, 2e-3)
+    assert len({one.text for one in heard}) == len(heard)
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps({**config, "audio_context": {"margin": 20}}))
+    kept = load_transcriber(f"ctranslate2:{folder}", num_beams=num_beams)
+    assert kept.card.decoding == ours.card.decoding
+    assert kept.card.decoding["audio_context"] == "margin 20"
+    assert kept.transcribe(features) == heard
+
+
+def test_other_rows_of_the_position_embedding_are_refused(folder: Path) -> None:
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps({**config, "audio_context": {"margin": 20, "rows": "last"}}))
+    with pytest.raises(UserError, match=r"^audio_context: rows 'last' cannot be had from CTranslate2 \(allowed: 'first'\)$"):
+        load_transcriber(f"ctranslate2:{folder}")
+    assert "audio_context" not in load_transcriber(f"ctranslate2:{folder}", audio_context="full").card.decoding
+
+
 @pytest.mark.parametrize(("language", "task"), [("en", "transcribe"), ("de", "translate")])
 def test_longer_than_the_window_is_transformers_long_form(language: str, task: str, small: tuple[Path, Path]) -> None:
     theirs, ours = (load_transcriber(model, language=language, task=task) for model in (small[0], f"ctranslate2:{small[1]}"))

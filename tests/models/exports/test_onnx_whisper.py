@@ -125,6 +125,19 @@ def test_longer_than_the_window_is_transformers_long_form(language: str, task: s
         assert_alike(one, other, 2e-3)
 
 
+def test_a_short_audio_context_needs_a_graph_that_takes_it(small: tuple[Path, Path], tmp_path: Path) -> None:
+    """The usual graph adds all rows of the position embedding, also where its axis of time has a name."""
+    refused(
+        f"onnx:{small[1]}", r"^audio_context: 'margin 20' cannot be set for 'onnx:.*of one length \(allowed: full; or", audio_context="20"
+    )
+    export = export_onnx(small[0], tmp_path / "any", any_length=True)
+    theirs, ours = (load_transcriber(model, audio_context="20") for model in (small[0], f"onnx:{export}"))
+    assert ours.card.decoding["audio_context"] == "margin 20"
+    features = [ours.frontend(noise(seconds, seed)) for seed, seconds in enumerate((0.4, 2.0, 2.0, 6.5, 10.0))]
+    for one, other in zip(ours.transcribe(features), theirs.transcribe(features), strict=True):
+        assert_alike(one, other, 2e-3)
+
+
 def test_a_read_book_in_two_windows(export: Path, transcriber: Any, long_clip: np.ndarray) -> None:
     """The second window starts where a segment ended, not at 30 s."""
     [ours], [theirs] = (model.transcribe([model.frontend(long_clip)]) for model in (load_transcriber(f"onnx:{export}"), transcriber))

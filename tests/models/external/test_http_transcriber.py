@@ -47,7 +47,14 @@ def test_settings_that_are_none(query: str, match: str) -> None:
 
 
 def test_options_that_a_server_cannot_be_told(server: TranscriptionServer, monkeypatch: pytest.MonkeyPatch) -> None:
-    for option, value in {"dtype": "float16", "num_beams": 5, "task": "translate", "threads": 2, "device": "cpu"}.items():
+    for option, value in {
+        "dtype": "float16",
+        "num_beams": 5,
+        "task": "translate",
+        "threads": 2,
+        "device": "cpu",
+        "audio_context": "0",
+    }.items():
         refused(server.url(), f"{option}: .* cannot be set for http://", **{option: value})
     monkeypatch.setenv("ASKD_BENCH_API_KEY", "schlüssel")
     assert "schl" not in refused(server.url(), "ASKD_BENCH_API_KEY: holds what no key does")

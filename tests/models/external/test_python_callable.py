@@ -227,7 +227,7 @@ def test_arguments_that_name_nothing(model: str, match: str) -> None:
 
 
 def test_options_that_a_callable_cannot_be_told() -> None:
-    for option, value in {"dtype": "float16", "language": "de", "num_beams": 5, "threads": 2}.items():
+    for option, value in {"dtype": "float16", "language": "de", "num_beams": 5, "threads": 2, "audio_context": "64"}.items():
         refused(f"python:{written(GOOD)}:Recogniser", f"{option}: .* cannot be set for python:", **{option: value})
 
 

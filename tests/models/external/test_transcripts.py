@@ -214,6 +214,6 @@ def test_not_a_file_and_not_text(tmp_path: Path) -> None:
 
 def test_options_that_transcripts_cannot_be_told(tmp_path: Path) -> None:
     model = write(tmp_path / "t.jsonl", [{"audio_sha256": SHA, "hypothesis": "a"}])
-    for option, value in {"dtype": "float16", "language": "de", "num_beams": 5}.items():
+    for option, value in {"dtype": "float16", "language": "de", "num_beams": 5, "audio_context": "full"}.items():
         with pytest.raises(UserError, match=f"{option}: .* cannot be set for transcripts:"):
             load_transcriber(model, **{option: value})

@@ -1,5 +1,6 @@
 """The log-mel front end against transformers' feature extractor."""
 
+import dataclasses
 import pickle
 import subprocess
 import sys
@@ -11,6 +12,7 @@ from transformers import WhisperFeatureExtractor
 
 from askd_bench.audio import read_audio
 from askd_bench.corpora import open_corpus
+from askd_bench.models.audio_context import AudioContext
 
 RATE = 16_000
 
@@ -61,3 +63,17 @@ def test_workers_can_have_it_without_torch(speech: np.ndarray) -> None:
     clip = speech[: 3 * RATE]
     done = subprocess.run([sys.executable, "-c", script], input=pickle.dumps((whisper_frontend(), clip)), capture_output=True, check=True)
     assert done.stdout == whisper_frontend()(clip).tobytes()
+
+
+@pytest.mark.parametrize("margin", [0, 1, 64])
+@pytest.mark.parametrize("num_samples", [1, 320, 321, 79_999, 160_000, -64 * 320 - 1, -64 * 320, -320, -1, 0, 16_000])
+def test_a_short_context_is_the_beginning_of_the_whole_window(num_samples: int, margin: int, speech: np.ndarray) -> None:
+    """To the bit; lengths of 0 and less, and the last one, count from the end of the window, beyond which nothing is cut."""
+    relative = num_samples <= 0 or num_samples == 16_000
+    clip = speech[: 30 * RATE + num_samples if relative else num_samples]
+    whole = whisper_frontend()(clip)
+    context = AudioContext(margin=margin)
+    short = dataclasses.replace(whisper_frontend(), context=context)(clip)
+    frames = 2 * context.positions(len(clip), 1500) if len(clip) <= 30 * RATE else whole.shape[1]
+    assert short.flags.c_contiguous
+    assert np.array_equal(short, whole[:, :frames])

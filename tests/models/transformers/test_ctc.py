@@ -206,7 +206,7 @@ def test_a_tensor_of_training_may_be_missing(tmp_path: Path) -> None:
     refused(folder, r"lacks 1 of the tensors that its config.json asks for, e.g. lm_head.bias")
 
 
-@pytest.mark.parametrize(("option", "value"), [("language", "de"), ("task", "translate"), ("num_beams", 4)])
+@pytest.mark.parametrize(("option", "value"), [("language", "de"), ("task", "translate"), ("num_beams", 4), ("audio_context", "64")])
 def test_options_that_it_does_not_take(option: str, value: object, trained: Path) -> None:
     refused(trained, rf"{option}: {value!r} cannot be set for a CTC model.*allowed: ", **{option: value})
 

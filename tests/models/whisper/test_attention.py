@@ -28,3 +28,16 @@ def test_equals_projecting_the_states(batch: int, positions: int) -> None:
     wanted = (query, states, key.weight, value.weight)
     for one, other in zip(*(torch.autograd.grad(out.square().sum(), wanted) for out in (ours, usual)), strict=True):
         torch.testing.assert_close(one, other, atol=1e-10, rtol=1e-10)
+
+
+def test_padding_is_not_looked_at() -> None:
+    """States of several lengths in one batch give what each gives alone, whatever lies in the padding."""
+    torch.manual_seed(0)
+    key, value = (nn.Linear(WIDTH, WIDTH, bias=False, dtype=torch.float64) for _ in range(2))
+    query, states = (torch.randn(3, count, WIDTH, dtype=torch.float64) for count in (4, FRAMES))
+    lengths = (FRAMES, 1, 20)
+    padding = torch.arange(FRAMES) >= torch.tensor(lengths)[:, None, None]
+    together = attend_to_speech(query, states, by_head(key, HEADS), by_head(value, HEADS), padding)
+    for row, length in enumerate(lengths):
+        alone = projected(query[row : row + 1], states[row : row + 1, :length], key, value)
+        torch.testing.assert_close(together[row : row + 1], alone, atol=1e-12, rtol=1e-12)
