@@ -21,8 +21,8 @@ from torch import nn
 from transformers import WhisperForConditionalGeneration
 from transformers.modeling_outputs import BaseModelOutput
 
-from askd_trainers.recipe import load_recipe
-from askd_trainers.run import prepare
+from askd_trainers.distil import prepare
+from askd_trainers.recipe_files import load_recipe
 
 BATCH = 8
 MAX_LABEL_LENGTH = 128

@@ -9,7 +9,8 @@ from transformers import GenerationConfig, WhisperConfig, WhisperForConditionalG
 
 from askd_bench.corpora import open_corpus
 from askd_bench.models.names import bundled_models
-from askd_trainers.recipe import Recipe, load_recipe
+from askd_trainers.recipe import Recipe
+from askd_trainers.recipe_files import load_recipe
 
 torch.set_num_threads(1)
 

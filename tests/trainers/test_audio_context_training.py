@@ -9,8 +9,8 @@ import torch
 from transformers import WhisperForConditionalGeneration
 
 from askd_bench.errors import UserError
-from askd_trainers.losses import hidden_state_error
-from askd_trainers.run import prepare, train_recipe
+from askd_trainers.distil import prepare, train_recipe
+from askd_trainers.objective.functions import hidden_state_error
 
 SHORT = ("student.trainable='all'", "student.audio_context.margin=8", "optimisation.learning_rate=1e-4")
 

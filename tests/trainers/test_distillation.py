@@ -11,9 +11,9 @@ from transformers import WhisperForConditionalGeneration, WhisperProcessor
 
 from askd_bench.errors import AudioError, UserError
 from askd_bench.models.load import load_transcriber
-from askd_trainers.checkpoints import last_checkpoint
+from askd_trainers.distil import prepare, train_recipe
 from askd_trainers.recipe import Recipe
-from askd_trainers.run import prepare, train_recipe
+from askd_trainers.trainer.checkpoints import last_checkpoint
 
 
 def trained(recipe: Recipe, folder: Path) -> dict[str, torch.Tensor]:
@@ -334,7 +334,7 @@ def test_tracker_that_cannot_start_is_one_line(make_recipe, tmp_path, monkeypatc
     def fail(*_, **__):
         raise failure("api_key not configured\n(no-tty)")
 
-    monkeypatch.setattr("askd_trainers.resumable.Seq2SeqTrainer.train", fail)
+    monkeypatch.setattr("askd_trainers.trainer.resumable.Seq2SeqTrainer.train", fail)
     with pytest.raises(UserError, match=r"'wandb' cannot start: api_key not configured .no-tty.; use `wandb login`, .*WANDB_MODE=offline"):
         train_recipe(make_recipe("ce"), tmp_path)
 
@@ -357,7 +357,7 @@ def test_what_is_where_the_student_goes_is_not_touched(make_recipe, tmp_path):
     ],
 )
 def test_what_cannot_be_trained_is_refused_and_nothing_is_left(make_recipe, speech, tmp_path, monkeypatch, change, message):
-    monkeypatch.setattr("askd_trainers.arguments.find_spec", lambda name: None)
+    monkeypatch.setattr("askd_trainers.trainer.arguments.find_spec", lambda name: None)
     with pytest.raises(UserError, match=message):
         train_recipe(make_recipe("kd", change.format(train=f"'{speech}'"), validation=True), tmp_path / "run")
     assert not (tmp_path / "run").exists()

@@ -3,7 +3,7 @@
 import pytest
 
 from askd_bench.errors import UserError
-from askd_trainers.recipe import RECIPES_DIR, load_recipe
+from askd_trainers.recipe_files import RECIPES_DIR, load_recipe
 
 ARMS = sorted(path.stem for path in RECIPES_DIR.glob("[!_]*.toml"))
 
@@ -13,11 +13,15 @@ def test_all_arms_of_the_study_are_there():
     assert needed <= set(ARMS)
 
 
+ELSE = {"teacher-finetuned": {"student"}, "askd-post": {"student", "optimisation"}, "askd-pseudo": {"data"}}
+"""What an arm changes beside its objective: that is what it is about."""
+
+
 @pytest.mark.parametrize("arm", [arm for arm in ARMS if arm != "context"])
 def test_arms_differ_in_their_objective_alone(arm):
     recipe, base = load_recipe(arm), load_recipe("ce")
     assert recipe.arm == arm
-    same = {"data", "optimisation", "runtime", "seed", "teacher", "family"} | ({"student"} if arm != "teacher-finetuned" else set())
+    same = {"data", "optimisation", "runtime", "seed", "teacher", "family", "student"} - ELSE.get(arm, set())
     assert recipe.model_dump(include=same) == base.model_dump(include=same)
 
 
@@ -39,6 +43,7 @@ def test_resolved_recipe_reads_back(arm):
         ("objective.teacher.weight=1.5", "objective.teacher: weight must be at most 1"),
         ("objective.phase_a_fraction=1.0", "self_teacher needs a phase B"),
         ("optimisation.micro_batch_size=5", "batch_size 16 must be a multiple of micro_batch_size 5"),
+        ("data.augment.time_masks=1", "student.trainable must be 'all' where data.augment"),
         ("runtime.keep_checkpoints=1", "runtime.keep_checkpoints: .*greater than or equal to 2"),
         ("family=ctc", "student.trainable must be 'all'"),
         ("seed=4294967296", "seed: .*less than 4294967296"),
@@ -51,6 +56,19 @@ def test_wrong_keys_and_values_are_one_line(change, message):
     with pytest.raises(UserError, match=message) as error:
         load_recipe("askd", [change])
     assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        (["objective.self_teacher.schedule=crossfade", "objective.teacher.schedule=constant"], "needs a teacher whose weight decays"),
+        (["objective.phase_a_patience=1", "objective.phase_a_fraction=0.0"], "phase_a_patience needs a phase A"),
+        (["objective.phase_a_patience=1", "data.validation="], "phase_a_patience needs data.validation"),
+    ],
+)
+def test_settings_that_contradict_each_other_are_one_line(changes, message):
+    with pytest.raises(UserError, match=message):
+        load_recipe("askd", changes)
 
 
 def test_a_window_is_refused_where_models_have_none():

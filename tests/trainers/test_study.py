@@ -1,5 +1,7 @@
 """Studies: which runs they hold, in which order, and one small one trained and scored end to end."""
 
+import json
+
 import pytest
 
 from askd_bench.errors import UserError
@@ -85,6 +87,8 @@ threads = 1
     run_study(study, runs, tmp_path / "out", announce=said.append)
     assert runs[0].done
     assert (tmp_path / "out" / "results" / "teacher-ce-s0" / "clean-v1").is_dir()
-    assert said == ["[1/1] ce, seed 0: training", f"scoring teacher-ce-s0 on {tmp_path / 'clean.toml'}"]
+    assert [said[0], said[2]] == ["[1/1] ce, seed 0: training", f"scoring teacher-ce-s0 on {tmp_path / 'clean.toml'}"]
+    assert said[1].startswith("NOT fit for comparison: ")
+    assert [verdict["fit"] for verdict in json.loads((tmp_path / "out" / "fitness.json").read_text())] == [False]
     run_study(study, runs, tmp_path / "out", announce=said.append)
-    assert said[2] == "[1/1] ce, seed 0: trained already"
+    assert said[3] == "[1/1] ce, seed 0: trained already"

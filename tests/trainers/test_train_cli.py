@@ -65,10 +65,13 @@ def test_dry_run_prints_the_plan_and_trains_nothing(monkeypatch, capsys, tmp_pat
 
 
 def test_student_is_made_from_the_command_line(monkeypatch, capsys, tmp_path):
-    code, out, _ = run(monkeypatch, capsys, "init-student", "whisper-tiny.en", tmp_path / "s", "--decoder-layers", "1")
+    code, out, _ = run(monkeypatch, capsys, "init-student", "whisper-tiny.en", tmp_path / "s", "--decoder-layers", "1", "--shared-weights")
     assert code == 0
     assert "the rest of its weights are the teacher's file" in out
     assert json.loads((tmp_path / "s" / "config.json").read_text())["decoder_layers"] == 1
+    code, out, _ = run(monkeypatch, capsys, "export", tmp_path / "s", tmp_path / "alone")
+    assert code == 0
+    assert [file.name for file in (tmp_path / "alone").glob("*.safetensors*")] == ["model.safetensors"]
 
 
 @pytest.mark.parametrize(

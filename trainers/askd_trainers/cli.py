@@ -29,6 +29,9 @@ err = console(stderr=True)
 
 Set = Annotated[list[str] | None, typer.Option("--set", help="Change a field: section.key=value, in TOML; may be repeated.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Print the plan, with times from ten measured steps, and train nothing.")]
+SharedWeights = Annotated[
+    bool, typer.Option("--shared-weights", help="Point to the teacher's encoder and embeddings where they are equal: keep both folders.")
+]
 Threads = Annotated[int | None, typer.Option(help="CPU threads.", show_default="all cores")]
 
 
@@ -43,14 +46,34 @@ def init_student(
     window_seconds: Annotated[
         float | None, typer.Option(help="Length of a Whisper's encoder window.", show_default="the teacher's")
     ] = None,
+    shared_weights: SharedWeights = False,
 ) -> None:
     """Make a student by copying layers of a teacher, as Distil-Whisper does."""
-    from askd_trainers.student import init_student as make
+    from askd_trainers.students.init import init_student as make
 
-    shared = make(teacher, out_folder, decoder_layers=decoder_layers, encoder_layers=encoder_layers, window_seconds=window_seconds)
+    shared = make(
+        teacher,
+        out_folder,
+        decoder_layers=decoder_layers,
+        encoder_layers=encoder_layers,
+        window_seconds=window_seconds,
+        shared_weights=shared_weights,
+    )
     size = sum(file.stat().st_size for file in out_folder.rglob("*")) / 1e6
     beside = "; the rest of its weights are the teacher's file" if shared else ""
     out.print(f"{out_folder}: {size:.1f} MB{beside}", highlight=False, soft_wrap=True)
+
+
+@app.command()
+def export(
+    student: Annotated[str, typer.Argument(help="Bundled checkpoint, folder, or Hub id.")],
+    out_folder: Annotated[Path, typer.Argument(metavar="OUT", help="A new folder.")],
+) -> None:
+    """Write a student that shares weights with its teacher as a folder that stands alone."""
+    from askd_trainers.students.init import export_student
+
+    export_student(student, out_folder)
+    out.print(f"{out_folder}: {sum(file.stat().st_size for file in out_folder.rglob('*')) / 1e6:.1f} MB", highlight=False, soft_wrap=True)
 
 
 @app.command("pseudo-label")
@@ -67,7 +90,7 @@ def pseudo_label(
     threads: Threads = None,
 ) -> None:
     """Transcribe a corpus with a teacher, as labels for a student of any vocabulary. Interrupted? The same command goes on."""
-    from askd_trainers.pseudo_label import pseudo_label as label
+    from askd_trainers.data.pseudo_label import pseudo_label as label
 
     _use_threads(threads)
     with err.status("transcribing") as status:
@@ -98,7 +121,7 @@ def join(
     seed: Annotated[int, typer.Option(help="Decides order, pauses and who is alone.")] = 0,
 ) -> None:
     """Join utterances of one speaker into longer ones, to train on beside the short ones. The corpus' licence holds for what is made."""
-    from askd_trainers.joining import join_utterances
+    from askd_trainers.data.joining import join_utterances
 
     with _progress() as progress:
         report = _reporter(progress)
@@ -125,19 +148,20 @@ def run(
     student: Annotated[Path | None, typer.Option(help="Where the student goes.", show_default="a folder in the run's")] = None,
     set_: Set = None,
     dry_run: DryRun = False,
+    shared_weights: SharedWeights = False,
     threads: Threads = None,
 ) -> None:
     """Train one arm. Interrupted? The same command goes on. Many GPUs: accelerate launch -m askd_trainers.cli run ..."""
-    from askd_trainers.recipe import load_recipe
+    from askd_trainers.recipe_files import load_recipe
 
-    loaded = load_recipe(recipe, set_ or [])
+    loaded = load_recipe(recipe, [*(set_ or []), *(["runtime.shared_weights=true"] if shared_weights else [])])
     _use_threads(threads)
     if dry_run:
         from askd_trainers.plan import make_plan
 
         _print_plans([make_plan(loaded)])
         return
-    from askd_trainers.run import train_recipe
+    from askd_trainers.distil import train_recipe
 
     folder = output if output is not None else Path("runs") / f"{loaded.arm}-s{loaded.seed}"
     with _progress() as progress:
@@ -154,15 +178,14 @@ def align_encoder(
     threads: Threads = None,
 ) -> None:
     """Train a smaller encoder to give its teacher's states, for a recipe of `run` to start from. Interrupted? The same command goes on."""
-    from askd_trainers.alignment import AlignmentRecipe
-    from askd_trainers.alignment import align_encoder as align
-    from askd_trainers.recipe import load_recipe_of
+    from askd_trainers.encoder import EncoderRecipe, train_encoder
+    from askd_trainers.recipe_files import load_recipe_of
 
-    loaded = load_recipe_of(AlignmentRecipe, recipe, set_ or [])
+    loaded = load_recipe_of(EncoderRecipe, recipe, set_ or [])
     _use_threads(threads)
     folder = output if output is not None else Path("runs") / f"{loaded.arm}-s{loaded.seed}"
     with _progress() as progress:
-        made = align(loaded, folder, student=student, progress=_reporter(progress))
+        made = train_encoder(loaded, folder, student=student, progress=_reporter(progress))
     starts = f"--set teacher={loaded.teacher} --set student.checkpoint={made}"
     out.print(f"student: {made}\nits decoder is to be trained yet: askd-train run kd {starts}", highlight=False, soft_wrap=True)
 
@@ -199,15 +222,54 @@ def study(
 
 
 @app.command()
+def sweep(
+    file: Annotated[Path, typer.Argument(help="A study file with [sweep] learning_rates.")],
+    output: Annotated[Path, typer.Option(help="Trials go to <output>/<arm>-lr<rate>/, the table to <output>/sweep.md.")] = Path("sweep"),
+    threads: Threads = None,
+) -> None:
+    """Try learning rates on dev, the same ones for every arm of a study. Interrupted? The same command goes on where it stopped."""
+    from askd_trainers.study import load_study
+    from askd_trainers.sweep import chosen, plan_sweep, run_sweep
+
+    trials = plan_sweep(load_study(file), file.parent, output)
+    _use_threads(threads)
+    with _progress() as progress:
+        done = run_sweep(trials, output, announce=lambda text: err.print(text, highlight=False), progress=_reporter(progress))
+    best = ", ".join(f"{arm} {rate:g}" for arm, rate in chosen(done).items())
+    out.print(f"{output / 'sweep.md'}\nbest on dev: {best or 'none: every trial diverged'}", highlight=False, soft_wrap=True)
+
+
+@app.command()
+def average(
+    student: Annotated[Path, typer.Argument(help="A student's folder, as `run` leaves it.")],
+    out_folder: Annotated[Path, typer.Argument(metavar="OUT", help="A new folder.")],
+    shares: Annotated[str, typer.Option(help="Shares of the starting weights to try, 0 to 1, separated by commas.")] = "0,0.25,0.5,0.75",
+    threads: Threads = None,
+) -> None:
+    """Average a student with the weights that its training started from; the share that is best on dev is kept."""
+    try:
+        numbers = [float(part) for part in shares.split(",")]
+    except ValueError:
+        raise UserError(f"shares: {shares!r} is no list of numbers (allowed: e.g. 0,0.25,0.5)") from None
+    _use_threads(threads)
+    from askd_trainers.average import average_with_start
+
+    average_with_start(student, out_folder, numbers, announce=lambda text: err.print(text, highlight=False))
+    out.print(f"student: {out_folder}\nscore it with: askd-bench run --model {out_folder}", highlight=False, soft_wrap=True)
+
+
+@app.command()
 def recipes() -> None:
     """List the bundled recipes."""
     from rich.table import Table
 
-    from askd_trainers.recipe import RECIPES_DIR
+    from askd_trainers.objective.planned import planned_mass
+    from askd_trainers.recipe_files import RECIPES_DIR, load_recipe
 
-    table = Table("recipe", "what it is")
+    table = Table("recipe", "what it is", "mass of its terms")
     for path in sorted(RECIPES_DIR.glob("[!_]*.toml")):
-        table.add_row(path.stem, path.read_text("utf-8").splitlines()[0].lstrip("# "))
+        masses = ", ".join(f"{name.removesuffix('_mass')} {mass:.2f}" for name, mass in planned_mass(load_recipe(path.stem)).items())
+        table.add_row(path.stem, path.read_text("utf-8").splitlines()[0].lstrip("# "), masses)
     out.print(table)
 
 

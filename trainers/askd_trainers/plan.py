@@ -9,11 +9,12 @@ from typing import Any
 
 import torch
 
-from askd_trainers.arguments import require_trackers
-from askd_trainers.encoder_states import FrozenEncoder
+from askd_trainers.data.encoder_states import FrozenEncoder
+from askd_trainers.distil import prepare
 from askd_trainers.environment import resolve_precision
 from askd_trainers.recipe import Recipe
-from askd_trainers.run import Prepared, prepare
+from askd_trainers.session import Prepared
+from askd_trainers.trainer.arguments import require_trackers
 
 MEASURED_STEPS = 10
 
@@ -84,7 +85,7 @@ def _endless(trainer: Any) -> Any:
         yield from trainer.get_train_dataloader()
 
 
-def _measure_encoding(run: Prepared) -> float:
+def _measure_encoding(run: Prepared[Recipe]) -> float:
     """Return seconds a clip, the mean over the encoders there are."""
     encoders: list[FrozenEncoder] = list({id(encoder): encoder for encoder in run.encoders.values() if encoder is not None}.values())
     samples = run.train.examples[0].samples()
@@ -94,7 +95,7 @@ def _measure_encoding(run: Prepared) -> float:
     return (time.perf_counter() - started) / max(1, len(encoders))
 
 
-def _measure_steps(run: Prepared, batches: list[Any], step: int) -> float:
+def _measure_steps(run: Prepared[Recipe], batches: list[Any], step: int) -> float:
     """Return seconds a step, states of the encoder at hand; the weights stay as they are (learning rate 0)."""
     trainer = run.trainer
     optimiser = torch.optim.AdamW([p for p in run.student.parameters() if p.requires_grad], lr=0.0)
@@ -110,7 +111,7 @@ def _measure_steps(run: Prepared, batches: list[Any], step: int) -> float:
     return (time.perf_counter() - started) / len(ready)
 
 
-def _with_states(run: Prepared, inputs: dict[str, Any]) -> dict[str, Any]:
+def _with_states(run: Prepared[Recipe], inputs: dict[str, Any]) -> dict[str, Any]:
     """Return the batch as it comes from a full cache."""
     ready = dict(inputs)
     for role, encoder in run.encoders.items():

@@ -1,19 +1,9 @@
-"""A recipe: everything that decides what a training run does, as one validated TOML file."""
+"""What a recipe may say: everything that decides what a training run does, field by field. `recipe_files.py` reads one."""
 
-import tomllib
-from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
-
-from askd_bench.errors import UserError, unknown_name
-from askd_bench.paths import DATA_ROOT
-
-M = TypeVar("M", bound=BaseModel)
-
-RECIPES_DIR = DATA_ROOT / "recipes" if (DATA_ROOT / "recipes").is_dir() else DATA_ROOT / "trainers" / "recipes"
-"""The recipes that come with the package, one a file."""
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 
 class Section(BaseModel):
@@ -143,19 +133,21 @@ class SelfTeacherTerm(Section):
     Attributes:
         kind: "snapshot" is the student at the end of phase A, "ema" a moving average of its weights since then, "previous-epoch" the
             student at the end of the last epoch (as PS-KD).
+        schedule: "phase-b" raises the weight over phase B; "crossfade" hands over what the teacher gives up in phase A, and keeps it.
         weight: β_max, approached over phase B.
         decay: of the moving average, a step.
         hears: "same" as the student, or "clean": the utterance itself where the student hears a perturbed or masked one.
     """
 
     kind: Literal["snapshot", "ema", "previous-epoch"] = "ema"
+    schedule: Literal["phase-b", "crossfade"] = "phase-b"
     weight: float = Field(ge=0, le=1)
     decay: float = Field(0.999, gt=0, lt=1)
     hears: Literal["same", "clean"] = "same"
 
 
 class Objective(Section):
-    """What is minimised; see `askd_trainers.schedules` for the formulas.
+    """What is minimised; see `askd_trainers.objective.schedules` for the formulas.
 
     Attributes:
         temperature: τ of both divergences.
@@ -163,6 +155,8 @@ class Objective(Section):
         confidence_penalty: weight of the entropy that is subtracted.
         teacher: None for no distillation.
         phase_a_fraction: share of the steps after which the teacher is left; 1 keeps it to the end.
+        phase_a_patience: leave it earlier, once dev cross-entropy has not fallen below its best at so many evaluations in a row; None
+            for at `phase_a_fraction` only.
         self_teacher: None for no phase B; after phase A the cross-entropy then stands alone.
     """
 
@@ -171,12 +165,20 @@ class Objective(Section):
     confidence_penalty: float = Field(0.0, ge=0)
     teacher: TeacherTerm | None = None
     phase_a_fraction: float = Field(1.0, ge=0, le=1)
+    phase_a_patience: int | None = Field(None, ge=1)
     self_teacher: SelfTeacherTerm | None = None
 
     @model_validator(mode="after")
     def _phase_b(self) -> "Objective":
-        if self.self_teacher is not None and self.phase_a_fraction == 1:
+        crossfade = self.self_teacher is not None and self.self_teacher.schedule == "crossfade"
+        if self.self_teacher is not None and self.phase_a_fraction == 1 and not crossfade:
             raise ValueError("self_teacher needs a phase B: phase_a_fraction must be below 1")
+        if crossfade and (self.teacher is None or self.teacher.schedule == "constant"):
+            raise ValueError(
+                "self_teacher.schedule 'crossfade' needs a teacher whose weight decays: teacher.schedule must not be 'constant'"
+            )
+        if self.phase_a_patience is not None and self.phase_a_fraction == 0:
+            raise ValueError("phase_a_patience needs a phase A: phase_a_fraction must be above 0")
         return self
 
 
@@ -189,6 +191,8 @@ class Optimisation(Section):
         micro_batch_size: utterances that go through a process at once; None for its whole share.
         encoder_learning_rate: peak rate of the encoder's weights; None for the same.
         group_by_length: batches of clips of similar length, so that little of a batch is padding.
+        phase_b_learning_rate: "continue" the schedule through phase B, "hold" the rate that phase A ended with, or "restart" the whole
+            schedule, warm-up included, so that each phase has one of its own.
         precision: "auto" is bf16 where the processor computes it, float32 otherwise; `environment.json` says which.
     """
 
@@ -199,6 +203,7 @@ class Optimisation(Section):
     encoder_learning_rate: float | None = Field(None, gt=0)
     group_by_length: bool = False
     learning_rate_schedule: Literal["linear", "constant_with_warmup", "cosine"] = "linear"
+    phase_b_learning_rate: Literal["continue", "hold", "restart"] = "continue"
     warmup_steps: int = Field(50, ge=0)
     weight_decay: float = Field(0.0, ge=0)
     adam_beta1: float = Field(0.9, ge=0, lt=1)
@@ -219,17 +224,22 @@ class Runtime(Section):
 
     Attributes:
         cache_gb: disk for cached states of a frozen encoder; what does not fit is computed each time. 0 turns the cache off.
+        train_eval_utterances: clean training utterances whose cross-entropy is measured as that of dev is, without dropout, at each
+            evaluation: their gap is over-fitting. 0 for none.
         keep_checkpoints: at least 2, so that a failed save leaves a good one.
+        shared_weights: save a student that has its teacher's encoder and embeddings without them, pointing to the teacher's folder.
     """
 
     cache_gb: float = Field(8.0, ge=0)
     log_steps: int = Field(20, ge=1)
     eval_steps: int = Field(200, ge=1)
     eval_batch_size: int = Field(16, ge=1)
+    train_eval_utterances: int = Field(100, ge=0)
     save_steps: int = Field(200, ge=1)
     keep_checkpoints: int = Field(2, ge=2)
     workers: int = Field(0, ge=0)
     trackers: tuple[Literal["tensorboard", "wandb"], ...] = ("tensorboard",)
+    shared_weights: bool = False
 
 
 class BaseRecipe(Section):
@@ -280,111 +290,12 @@ class Recipe(BaseRecipe):
         teacher = self.objective.teacher
         if self.family == "ctc" and (self.student.audio_context or self.data.augment or (teacher and teacher.hidden_weight)):
             raise ValueError("student.audio_context, data.augment and objective.teacher.hidden_weight are for family 'whisper'")
+        if self.data.augment is not None and self.student.trainable != "all":
+            raise ValueError("student.trainable must be 'all' where data.augment is given: states of a frozen encoder are kept, not masked")
+        if self.objective.phase_a_patience is not None and self.data.validation is None:
+            raise ValueError("objective.phase_a_patience needs data.validation: phase A ends by a rule on it")
         if self.student.audio_context is not None and self.student.trainable != "all":
             raise ValueError("student.trainable must be 'all' where student.audio_context is given: the encoder learns to run on less")
         if self.family == "ctc" and self.student.window_seconds is not None:
             raise ValueError("student.window_seconds is for family 'whisper': models of family 'ctc' have no window")
         return self
-
-
-R = TypeVar("R", bound=BaseRecipe)
-
-
-def load_recipe(source: str | Path, overrides: Sequence[str] = ()) -> Recipe:
-    """Read a recipe, with what it extends and what `--set` changes.
-
-    A recipe may name another with `extends = "other.toml"`, beside itself or else a bundled one; tables are merged, its own values win.
-
-    Args:
-        source: a file, or the name of a bundled recipe (without `.toml`).
-        overrides: `section.key=value`, with the value in TOML (a bare word counts as a string).
-
-    Raises:
-        UserError: the file is missing or no TOML, a key is unknown, or a value out of range; one line that names it.
-
-    Example:
-        >>> recipe = load_recipe("askd", ["data.train=speech.jsonl", "objective.temperature=4"])
-        >>> recipe.arm, recipe.objective.temperature, recipe.data.train
-        ('askd', 4.0, ('speech.jsonl',))
-    """
-    return load_recipe_of(Recipe, source, overrides)
-
-
-def load_recipe_of(kind: type[R], source: str | Path, overrides: Sequence[str] = ()) -> R:
-    """Read a recipe of another `kind`; see `load_recipe`."""
-    path = Path(source)
-    if not path.suffix and not path.is_file():
-        path = RECIPES_DIR / f"{source}.toml"
-        if not path.is_file():
-            raise unknown_name("recipe", str(source), [p.stem for p in RECIPES_DIR.glob("*.toml") if not p.stem.startswith("_")])
-    values = _read(path)
-    for override in overrides:
-        _apply(values, override)
-    return validated(kind, values, str(path))
-
-
-def validated(model: type[M], values: Mapping[str, Any], where: str) -> M:
-    """Return `model` made of `values`, or raise a `UserError` that names the first wrong key."""
-    try:
-        return model.model_validate(dict(values))
-    except ValidationError as error:
-        first = error.errors()[0]
-        key = ".".join(map(str, first["loc"])) or "recipe"
-        value = "" if first["type"] == "missing" or isinstance(first["input"], dict) else f" (got {first['input']!r})"
-        known = f"; known keys here: {', '.join(_keys_at(model, first['loc']))}" if first["type"] == "extra_forbidden" else ""
-        raise UserError(f"{where}: {key}: {first['msg'].removeprefix('Value error, ')}{value}{known}") from error
-
-
-def _keys_at(model: type[BaseModel], location: Sequence[int | str]) -> list[str]:
-    for part in location[:-1]:
-        field = model.model_fields.get(str(part))
-        inner = [t for t in (field.annotation, *getattr(field.annotation, "__args__", ())) if field] if field else []
-        model = next((t for t in inner if isinstance(t, type) and issubclass(t, BaseModel)), model)
-    return sorted(model.model_fields)
-
-
-def _read(path: Path, below: tuple[Path, ...] = ()) -> dict[str, Any]:
-    try:
-        values = tomllib.loads(path.read_text("utf-8"))
-    except OSError as error:
-        raise UserError(f"recipe: {path} cannot be read: {error.strerror}") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise UserError(f"recipe: {path} is not valid TOML: {error}") from error
-    if "extends" not in values:
-        return values
-    parent, chain = values.pop("extends"), (*below, path.resolve())
-    beside = path.parent / str(parent)
-    below_this = RECIPES_DIR / str(parent) if not beside.is_file() and (RECIPES_DIR / str(parent)).is_file() else beside
-    if not isinstance(parent, str) or below_this.resolve() in chain:
-        raise UserError(f"recipe: {path}: extends: {parent!r} must name another file that does not extend this one")
-    return merged(_read(below_this, chain), values)
-
-
-def merged(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
-    """Return both tables in one; where both have a value, that of `above`.
-
-    >>> merged({"a": {"b": 1, "c": 2}}, {"a": {"b": 3}})
-    {'a': {'b': 3, 'c': 2}}
-    """
-    result = dict(below)
-    for key, value in above.items():
-        old = result.get(key)
-        result[key] = merged(old, value) if isinstance(old, Mapping) and isinstance(value, Mapping) else value
-    return result
-
-
-def _apply(values: dict[str, Any], override: str) -> None:
-    name, separator, text = override.partition("=")
-    if not separator or not name.strip():
-        raise UserError(f"--set: {override!r} is not of the form section.key=value")
-    try:
-        value = tomllib.loads(f"x = {text}")["x"]
-    except tomllib.TOMLDecodeError:
-        value = text
-    *sections, key = name.strip().split(".")
-    table = values
-    for section in sections:
-        table = table.setdefault(section, {})
-        if not isinstance(table, dict):
-            raise UserError(f"--set: {name!r}: {section!r} is not a table")
-    table[key] = (value,) if (sections, key) == (["data"], "train") and isinstance(value, str) else value

@@ -2,15 +2,19 @@
 
 import tomllib
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from askd_bench.errors import UserError
 from askd_bench.suites import load_suite
-from askd_trainers.recipe import Recipe, load_recipe, validated
+from askd_trainers.dev import teacher_on_dev
+from askd_trainers.files import write_json
+from askd_trainers.fitness import finetunes_the_teacher, judge
+from askd_trainers.recipe import Recipe
+from askd_trainers.recipe_files import load_recipe, validated
 
 
 class Arm(BaseModel):
@@ -50,6 +54,17 @@ class Scoring(BaseModel):
     baselines: tuple[str, ...] = ()
 
 
+class Sweep(BaseModel):
+    """What `askd-train sweep` tries, for every arm.
+
+    Attributes:
+        learning_rates: peak rates; each arm is trained once at each, with the study's first seed.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    learning_rates: tuple[Annotated[float, Field(gt=0)], ...] = ()
+
+
 class Study(BaseModel):
     """A study file.
 
@@ -57,7 +72,7 @@ class Study(BaseModel):
         name: of the study.
         seeds: of every arm that names none of its own.
         set: changes to all recipes.
-        arms, scoring: see there.
+        arms, scoring, sweep: see there.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -66,6 +81,7 @@ class Study(BaseModel):
     set: tuple[str, ...] = ()
     arms: tuple[Arm, ...] = Field(min_length=1)
     scoring: Scoring = Scoring()
+    sweep: Sweep = Sweep()
 
 
 @dataclass(frozen=True)
@@ -102,7 +118,7 @@ def load_study(path: Path) -> Study:
 
 
 def plan_runs(study: Study, folder: Path, output: Path) -> list[StudyRun]:
-    """Return all runs, seed by seed, so that an interrupted study has whole comparisons.
+    """Return all runs, seed by seed, so that an interrupted study has whole comparisons; those that fine-tune the teacher come first.
 
     Args:
         study: see `load_study`.
@@ -120,38 +136,54 @@ def plan_runs(study: Study, folder: Path, output: Path) -> list[StudyRun]:
     if twice is not None:
         raise UserError(f"study: arm and seed {twice!r} occur twice; give one of the arms a name")
     order = {seed: rank for rank, seed in enumerate(dict.fromkeys(run.recipe.seed for run in runs))}
-    return sorted(runs, key=lambda run: order[run.recipe.seed])
+    return sorted(runs, key=lambda run: (order[run.recipe.seed], not finetunes_the_teacher(run.recipe)))
 
 
 def _runs(study: Study, folder: Path, output: Path) -> Iterator[StudyRun]:
     for arm in study.arms:
-        beside = folder / arm.recipe
-        source = str(beside) if beside.suffix == ".toml" and beside.is_file() else arm.recipe
-        renamed = [f'arm="{arm.name}"'] if arm.name else []
         for seed in arm.seeds or study.seeds:
-            recipe = load_recipe(source, [*study.set, *arm.set, *renamed, f"seed={seed}"])
+            recipe = arm_recipe(study, arm, folder, seed)
             yield StudyRun(recipe, output / f"{recipe.arm}-s{seed}")
+
+
+def arm_recipe(study: Study, arm: Arm, folder: Path, seed: int) -> Recipe:
+    """Return the recipe of one arm of a study whose file is in `folder`."""
+    beside = folder / arm.recipe
+    source = str(beside) if beside.suffix == ".toml" and beside.is_file() else arm.recipe
+    renamed = [f'arm="{arm.name}"'] if arm.name else []
+    return load_recipe(source, [*study.set, *arm.set, *renamed, f"seed={seed}"])
 
 
 def run_study(
     study: Study, runs: list[StudyRun], output: Path, *, announce: Callable[[str], None], threads: int | None = None, progress: Any = None
 ) -> None:
-    """Train what is not trained yet, then score every student and baseline, on `threads` where the study's scoring names none.
+    """Train what is not trained yet, say which settings are fit for comparison, then score every student and baseline.
+
+    The verdicts go to `fitness.json`. Scoring is on `threads` where the study's scoring names none.
 
     Raises:
         UserError: from training or scoring; the study continues where it stopped when called again.
     """
-    from askd_trainers.run import train_recipe  # torch is slow to import, and planning does not need it
+    from askd_trainers.distil import train_recipe  # torch is slow to import, and planning does not need it
 
     for number, run in enumerate(runs, 1):
         state = "trained already" if run.done else "training"
         announce(f"[{number}/{len(runs)}] {run.recipe.arm}, seed {run.recipe.seed}: {state}")
         train_recipe(run.recipe, run.output, progress=progress)
+    _say_what_is_fit(runs, output, announce)
     models = [*study.scoring.baselines, *(str(run.student) for run in runs)]
     for suite in study.scoring.suites:
         for model in models:
             announce(f"scoring {Path(model).name} on {suite}")
             _score(model, suite, study.scoring, study.scoring.threads or threads, output / "results")
+
+
+def _say_what_is_fit(runs: list[StudyRun], output: Path, announce: Callable[[str], None]) -> None:
+    validated_runs = [(run.recipe, run.output) for run in runs if run.recipe.data.validation is not None]
+    verdicts = judge(validated_runs, lambda recipe: teacher_on_dev(recipe, output / "teacher-dev.json"))
+    for verdict in verdicts:
+        announce(str(verdict))
+    write_json(output / "fitness.json", [{"fit": verdict.fit, **asdict(verdict)} for verdict in verdicts])
 
 
 def _score(model: str, suite: str, scoring: Scoring, threads: int | None, results: Path) -> None:

@@ -1,0 +1,1 @@
+"""What is minimised: a sum of terms, one class each, weighted by a schedule."""

@@ -1,0 +1,1 @@
+"""Students as folders: made from a teacher, saved, described."""

@@ -1,0 +1,28 @@
+"""Where checkpoints are, what they say of themselves, and where none may be written."""
+
+from pathlib import Path
+from typing import Any
+
+from transformers import AutoConfig
+
+from askd_bench.errors import UserError
+from askd_bench.models.names import bundled_models
+
+
+def locate(checkpoint: str) -> str:
+    """Return the folder of a bundled checkpoint, or `checkpoint` itself (a folder or a Hub id)."""
+    return str(bundled_models().get(checkpoint, checkpoint))
+
+
+def refuse_occupied(folder: Path, argument: str) -> None:
+    """Refuse what a student would replace: a file, or a folder that holds something."""
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise UserError(f"{argument}: {folder} is there already; choose a new or empty folder")
+
+
+def load_config(checkpoint: str) -> Any:
+    """Return the configuration of a checkpoint, or raise a `UserError` that names it."""
+    try:
+        return AutoConfig.from_pretrained(locate(checkpoint))
+    except (OSError, ValueError) as error:
+        raise UserError(f"checkpoint: {checkpoint!r} cannot be read: {str(error).splitlines()[0]}") from error
