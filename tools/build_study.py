@@ -22,6 +22,7 @@ RESULTS = ROOT / "reference_results"
 PAGE = ROOT / "docs" / "STUDY.md"
 FIGURES = ROOT / "docs" / "figures"
 ENCODERS = ["whisper-base-fast", "whisper-base-e5d3"]
+SHORT = ["whisper-base-short-context-s0", "whisper-base-short-kd-s0"]
 README = ROOT / "README.md"
 
 
@@ -38,6 +39,17 @@ def training_table(models: list[str]) -> str:
             [model, str(checks[-1][0]), " → ".join(f"{100 * wer:.1f}" for _, wer in checks), f"{content['summary']['seconds']:.0f}"]
         )
     return markdown(["student", "steps", "dev WER %, half way and at the end", "training, s"], rows)
+
+
+def curve_table(models: list[str]) -> str:
+    """Return every validation of the students' training logs, the one before the first step included."""
+    rows = [
+        [model, str(entry["step"]), f"{100 * entry['eval_wer']:.1f}", f"{entry['eval_cross_entropy']:.2f}"]
+        for model in models
+        for entry in json.loads((RESULTS / "training" / model / "log.json").read_text())["history"]
+        if "eval_wer" in entry
+    ]
+    return markdown(["training", "after steps", "dev WER %", "dev cross-entropy, nats"], rows)
 
 
 def alignment_table(encoders: list[str]) -> str:
@@ -114,6 +126,7 @@ def main() -> None:
     text = f"{findings(measurements, drawn)}\n\n{after}"
     summary = f"{verdict(measurements)}\n\n{verdict_table(measurements)}"
     chapters = {"findings": text, "further suites": beside_text("further"), "exports": exports_text(), "fast students": fast_text()}
+    chapters["short context"] = curve_table(SHORT)
     page = PAGE.read_text("utf-8")
     for chapter, found in chapters.items():
         page = between(page, chapter, found)
