@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -186,6 +186,7 @@ def bench(
     corpus: Annotated[str, typer.Option(help="Where the clips come from, as for run.")] = "prompts",
     clips: Annotated[int, typer.Option(help="How many, a seeded sample.")] = 32,
     batch_sizes: Annotated[list[int], typer.Option(help="Clips decoded together; may be repeated.")] = [1, 4, 16],  # noqa: B006
+    seconds: Annotated[str | None, typer.Option(help="Instead, latency at batch 1 over the length of clips, e.g. 2,5,10,20,30.")] = None,
     rounds: Annotated[int, typer.Option(help="How often all clips are decoded.")] = 3,
     warmup: Annotated[int, typer.Option(help="Batches decoded beforehand and not counted.")] = 2,
     dtype: Annotated[str, typer.Option(help="As for run.")] = "auto",
@@ -199,28 +200,32 @@ def bench(
     as_json: Annotated[bool, typer.Option("--json", help="Print everything measured as JSON.")] = False,
 ) -> None:
     """Measure latency and throughput of a model by batch size, without scoring: warm-up, repeated rounds, percentiles, memory."""
-    from askd_bench.evaluation.speed import bench as measure  # torch is slow to import
-    from askd_bench.report.bench import bench_json, bench_table
+    from askd_bench.evaluation.latency import bench_lengths, parse_seconds  # torch is slow to import
+    from askd_bench.evaluation.speed import bench as measure
+    from askd_bench.report.bench import bench_json, bench_table, latency_table
     from askd_bench.report.progress_bar import ProgressBar
 
     with ProgressBar(err) as progress:
-        measured = measure(
-            model,
-            corpus=corpus,
-            clips=clips,
-            batch_sizes=batch_sizes,
-            rounds=rounds,
-            warmup=warmup,
-            dtype=dtype,
-            device=device,
-            threads=threads,
-            language=language,
-            task=task,
-            num_beams=num_beams,
-            audio_context=audio_context,
-            trust_remote_code=trust_remote_code,
-            progress=progress,
-        )
+        how: dict[str, Any] = {
+            "corpus": corpus,
+            "clips": clips,
+            "rounds": rounds,
+            "warmup": warmup,
+            "dtype": dtype,
+            "device": device,
+            "threads": threads,
+            "language": language,
+            "task": task,
+            "num_beams": num_beams,
+            "audio_context": audio_context,
+            "trust_remote_code": trust_remote_code,
+            "progress": progress,
+        }
+        if seconds is not None:
+            line = bench_lengths(model, parse_seconds(seconds), **how)
+            out.print(bench_json(line) if as_json else latency_table(line), highlight=False, soft_wrap=as_json)
+            return
+        measured = measure(model, batch_sizes=batch_sizes, **how)
     if as_json:
         out.print(bench_json(measured), highlight=False, soft_wrap=True)
     else:

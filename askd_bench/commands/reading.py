@@ -91,9 +91,10 @@ def compare(
 ) -> None:
     """Compare a student with its teacher: errors with paired tests, inherited errors, blind spots handed down, mended and new."""
     from askd_bench.report.compare import compare as compare_results
-    from askd_bench.report.compare import comparison_view
+    from askd_bench.report.compare import comparison_view, decoded_differently
 
-    out.print(comparison_view(compare_results(student, teacher, control=control, normalizer=normalizer)))
+    compared = compare_results(student, teacher, control=control, normalizer=normalizer)
+    out.print(comparison_view(compared, decoded_differently(student, teacher, control=control)))
 
 
 def report(

@@ -79,7 +79,7 @@ def bench(
     )
     if not is_timed(transcriber):
         raise UserError(f"model: {model!r} has no speed of its own to measure (allowed: a model that decodes)")
-    audio = _audio(corpus, clips, transcriber.window_s)
+    audio = clips_within(corpus, clips, transcriber.window_s)
     started = time.perf_counter()
     features = [transcriber.frontend(samples) for samples in audio]
     frontend_s = (time.perf_counter() - started) / len(features)
@@ -107,7 +107,7 @@ def bench(
     return Benchmark(transcriber.card, len(features), audio_s, speeds)
 
 
-def _audio(corpus: str, clips: int, window_s: float | None) -> list[Samples]:
+def clips_within(corpus: str, clips: int, window_s: float | None) -> list[Samples]:
     """Return clips that fit the window, the shortest first."""
     longest = np.inf if window_s is None else window_s
     fitting = (utterance for utterance in select(open_corpus(corpus), clips, split="test") if (utterance.duration_s or 0.0) <= longest)

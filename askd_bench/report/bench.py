@@ -6,6 +6,7 @@ from dataclasses import asdict
 from rich import box
 from rich.table import Table
 
+from askd_bench.evaluation.latency import LatencyLine
 from askd_bench.evaluation.timings import Benchmark
 
 
@@ -37,6 +38,26 @@ def bench_table(benchmark: Benchmark) -> Table:
     return table
 
 
-def bench_json(benchmark: Benchmark) -> str:
+def bench_json(benchmark: Benchmark | LatencyLine) -> str:
     """Return everything that was measured, as JSON."""
     return json.dumps(asdict(benchmark), indent=1)
+
+
+def latency_table(line: LatencyLine) -> Table:
+    """Return the latency of a clip by its length, with the line in the caption."""
+    card = line.card
+    context = card.decoding.get("audio_context")
+    table = Table(
+        title=f"{card.id} ({card.dtype}, {card.device}, {card.threads} threads{f', audio context {context}' if context else ''})",
+        box=box.SIMPLE_HEAVY,
+        title_justify="left",
+        pad_edge=False,
+        caption=f"A clip of s seconds takes {line.fixed_s:.3f} + {line.per_second:.4f}·s seconds, from samples to text, at batch 1 (least "
+        "squares over all measurements). Measure on a machine that does nothing else.",
+        caption_justify="left",
+    )
+    for column in ("seconds", "measured", "p50 s", "p95 s", "p99 s"):
+        table.add_column(column, justify="right")
+    for one in line.lengths:
+        table.add_row(f"{one.seconds:g}", str(one.measurements), f"{one.p50_s:.3f}", f"{one.p95_s:.3f}", f"{one.p99_s:.3f}")
+    return table

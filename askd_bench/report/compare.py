@@ -1,7 +1,7 @@
 """`compare`: a student beside its teacher, and beside a control trained without it, on the same audio."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -48,8 +48,14 @@ def compare(student: Path, teacher: Path, *, control: Path | None = None, normal
     )
 
 
-def comparison_view(comparison: Comparison) -> Group:
-    """Return the tables of a comparison: errors, inheritance, blind spots."""
+def decoded_differently(student: Path, teacher: Path, *, control: Path | None = None) -> list[str]:
+    """Return how the others' decoding differs from the student's, e.g. 'teacher: audio_context: "margin 64" -> null'; it may."""
+    own, *others = (Result.open(path).signature()["model"]["decoding"] for path in (student, teacher, control) if path is not None)
+    return [f"{role}: {one}" for role, other in zip(("teacher", "control"), others, strict=False) for one in differences(own, other)]
+
+
+def comparison_view(comparison: Comparison, differing: Sequence[str] = ()) -> Group:
+    """Return the tables of a comparison: errors, inheritance, blind spots; and what differs in how the models decode."""
     rows = [*comparison.conditions, comparison.pooled]
     note = (
         f"Intervals and p: bootstrap over {comparison.clusters} {comparison.resampled}s, {comparison.resamples} resamples; p (Holm) is "
@@ -57,6 +63,8 @@ def comparison_view(comparison: Comparison) -> Group:
         "five studies. inherited: share of the teacher's errors that the student repeats in the same way; expected: from an independent "
         "student of equal WER; excess: 0 independent, 1 copy. Conf.: errors that both hold with confidence above 0.7."
     )
+    if differing:
+        note += f" Decoded differently, student -> other: {'; '.join(differing)}."
     return Group(_errors(rows), _inheritance(rows), _blind_spots(rows), Text(note, style="dim"))
 
 

@@ -75,9 +75,14 @@ def _caption(signature: Mapping[str, Any], summary: Mapping[str, Any], reference
     rtfx = f"RTFx {speed['value']:.1f}" if speed.get("value") is not None else f"RTFx –: {speed.get('reason', 'not measured')}"
     return (
         f"Intervals: bootstrap over {intervals['clusters']} {intervals['resampled']}s, so they speak for {intervals['speaks_for']}. "
-        f"Normaliser {summary['normalizer']['name']} v{summary['normalizer']['version']}. {rtfx}. "
+        f"Normaliser {summary['normalizer']['name']} v{summary['normalizer']['version']}. {rtfx}. {_context(signature)}"
         f"{_scaling(summary['temperature_scaling'])}{_ratios(signature, summary, references)}"
     )
+
+
+def _context(signature: Mapping[str, Any]) -> str:
+    context = signature["model"]["decoding"].get("audio_context")
+    return f"Audio context: {context}. " if context else ""
 
 
 def _scaling(fit: Mapping[str, Any]) -> str:
