@@ -7,13 +7,13 @@ import torch
 from transformers import WhisperForConditionalGeneration
 
 from askd_bench.errors import UserError
-from askd_trainers.data.load import load_data
 from askd_trainers.distil import prepare, train_recipe
 from askd_trainers.encoder import EncoderRecipe, make_datasets, train_encoder
 from askd_trainers.families.choose import load_of
 from askd_trainers.families.whisper import WhisperFamily
 from askd_trainers.recipe_files import merged
 from askd_trainers.trainer.regression import StateRegression
+from askd_trainers.training_data import load_data
 
 
 @pytest.fixture
@@ -142,7 +142,7 @@ def test_without_cache_states_are_computed_in_the_steps_and_the_student_is_the_s
     with_cache = weights(train_encoder(make_encoder_recipe(optimisation={"steps": 3}), tmp_path / "a"))
     monkeypatch.setenv("ASKD_CACHE", str(tmp_path / "none"))
     without = weights(train_encoder(make_encoder_recipe(optimisation={"steps": 3}, runtime={"cache_gb": 0}), tmp_path / "b"))
-    assert not (tmp_path / "none").exists()
+    assert not (tmp_path / "none" / "encoder-states").exists()
     assert all(torch.equal(with_cache[name], without[name]) for name in with_cache)
 
 

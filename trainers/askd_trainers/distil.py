@@ -9,7 +9,6 @@ from askd_bench.paths import cache_path
 from askd_bench.types import SAMPLING_RATE
 from askd_trainers.data.batches import Collator, SpeechDataset
 from askd_trainers.data.encoder_states import FrozenEncoder, StateCache
-from askd_trainers.data.load import load_data
 from askd_trainers.environment import environment, resolve_precision
 from askd_trainers.families.base import Models
 from askd_trainers.families.choose import load_models
@@ -20,6 +19,7 @@ from askd_trainers.trainer.arguments import training_arguments
 from askd_trainers.trainer.curves import plot_curves
 from askd_trainers.trainer.distillation import DistillationTrainer
 from askd_trainers.trainer.resumable import Progress
+from askd_trainers.training_data import load_data
 
 
 class Distillation(Training[Recipe]):

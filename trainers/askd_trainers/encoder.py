@@ -24,7 +24,6 @@ from askd_bench.paths import cache_path
 from askd_bench.types import SAMPLING_RATE
 from askd_trainers.data.encoder_states import FrozenEncoder, StateCache
 from askd_trainers.data.examples import Example, make_examples
-from askd_trainers.data.load import load_data
 from askd_trainers.data.windows import Window, WindowDataset, alone, collate, length_in_samples, pack
 from askd_trainers.environment import resolve_precision
 from askd_trainers.families.choose import load_of
@@ -35,6 +34,7 @@ from askd_trainers.students.locate import load_config
 from askd_trainers.trainer.arguments import training_arguments
 from askd_trainers.trainer.regression import StateRegression
 from askd_trainers.trainer.resumable import Progress
+from askd_trainers.training_data import load_data
 
 
 class Packing(Section):
