@@ -6,7 +6,6 @@ bytes alone: the same file gives the same samples, bit for bit.
 
 import hashlib
 import io
-import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -19,6 +18,7 @@ import soundfile
 import soxr
 from numpy.typing import NDArray
 
+from askd_bench.audio_headers import announced_duration_s, announced_frames
 from askd_bench.errors import AudioError
 from askd_bench.types import SAMPLING_RATE, Samples
 
@@ -29,9 +29,8 @@ MAX_MISSING_S = 0.1
 """Seconds a recording may fall short of its header (encoder padding) before it counts as truncated."""
 
 _BLOCK_SAMPLES = 1 << 17
-_UNKNOWN_LENGTH = 0x7FFF_0000  # written by encoders that pipe, and the counts above it: the length was not known
 _MAX_FRAMES = 1 << 62
-_SHORT_DATA_CHUNK = re.compile(r"^data : (\d+) \(should be (\d+)\)", re.MULTILINE)
+_HEAD_BYTES = 1 << 16
 _AV_FORMATS = "aac,ac3,aiff,amr,asf,au,caf,flac,matroska,mov,mp3,ogg,wav"  # containers of sound only: no playlists, which name other files
 _G722_BYTES_PER_S = 8000
 
@@ -115,9 +114,13 @@ def _check_duration(duration_s: float, name: str) -> None:
 
 @contextmanager
 def _opened(source: Path | bytes, name: str) -> Iterator[_Stream]:
-    """Yield the decoder of `source`; whatever a library raises inside comes out as one line of `AudioError`."""
+    """Yield the decoder of `source`; whatever a library raises inside comes out as one line of `AudioError`.
+
+    With damaged headers libsndfile, FFmpeg, PyAV and soxr meet rates of 0, streams without a codec and tags that are no text, and raise what
+    they like. Only a lack of memory is not the recording's fault.
+    """
     try:
-        size = source.stat().st_size if isinstance(source, Path) else len(source)
+        size = _size(source)
         if isinstance(source, Path) and not source.is_file():
             raise AudioError(f"{name}: is not a file")
         if size == 0:
@@ -133,7 +136,9 @@ def _opened(source: Path | bytes, name: str) -> Iterator[_Stream]:
                 yield stream
         else:
             with file:
-                yield _soundfile_stream(file, name)
+                yield _soundfile_stream(file, _head(source), name)
+    except (AudioError, MemoryError):
+        raise
     except FileNotFoundError as error:
         raise AudioError(f"{name}: does not exist") from error
     except soundfile.LibsndfileError as error:
@@ -142,6 +147,8 @@ def _opened(source: Path | bytes, name: str) -> Iterator[_Stream]:
         raise AudioError(f"{name}: cannot be decoded: {error.strerror}") from error
     except OSError as error:
         raise AudioError(f"{name}: cannot be read: {error.strerror or error}") from error
+    except Exception as error:
+        raise AudioError(f"{name}: cannot be decoded: {' '.join(str(error).split()) or type(error).__name__}") from error
 
 
 def _soundfile_or_none(source: Path | bytes) -> soundfile.SoundFile | None:
@@ -155,13 +162,32 @@ def _soundfile_or_none(source: Path | bytes) -> soundfile.SoundFile | None:
     return None
 
 
-def _soundfile_stream(file: soundfile.SoundFile, name: str) -> _Stream:
-    rate: int = file.samplerate
-    frames: int = file.frames
-    # libsndfile trusts the file's size over a WAV header and only mentions the difference in its log.
-    chunk = _SHORT_DATA_CHUNK.search(file.extra_info)
-    if chunk and int(chunk[2]) < int(chunk[1]) < _UNKNOWN_LENGTH and int(chunk[2]):
-        frames = frames * int(chunk[1]) // int(chunk[2])
+def _size(source: Path | bytes) -> int:
+    return source.stat().st_size if isinstance(source, Path) else len(source)
+
+
+def _head(source: Path | bytes) -> bytes:
+    """Return the first bytes of a file."""
+    if not isinstance(source, Path):
+        return source[:_HEAD_BYTES]
+    with source.open("rb") as file:
+        return file.read(_HEAD_BYTES)
+
+
+def _rate(rate: int | None, name: str) -> int:
+    if not rate:
+        raise AudioError(f"{name}: has a sampling rate of 0 Hz by its header")
+    return rate
+
+
+def _check_whole(heard_s: float, announced_s: float, name: str, *, missing_s: float = MAX_MISSING_S) -> None:
+    if announced_s - heard_s > missing_s:
+        raise AudioError(f"{name}: is truncated: {heard_s:.2f} s of the {announced_s:.2f} s its header announces")
+
+
+def _soundfile_stream(file: soundfile.SoundFile, head: bytes, name: str) -> _Stream:
+    rate = _rate(file.samplerate, name)
+    frames = announced_frames(file.frames, file.format, file.extra_info, head)
 
     def blocks() -> Iterator[Samples]:
         count = 0
@@ -169,8 +195,7 @@ def _soundfile_stream(file: soundfile.SoundFile, name: str) -> _Stream:
         while (block := file.read(size, dtype="float32", always_2d=True)).size:
             count += len(block)
             yield block[:, 0] if file.channels == 1 else block.mean(axis=1, dtype=np.float32)
-        if frames - count > MAX_MISSING_S * rate:
-            raise AudioError(f"{name}: is truncated: {count / rate:.2f} s of the {frames / rate:.2f} s its header announces")
+        _check_whole(count / rate, frames / rate, name)
 
     return _Stream(rate, frames / rate, blocks())
 
@@ -180,19 +205,28 @@ def _av_stream(source: Path | bytes, name: str, headerless: str | None = None) -
     # PyAV gets an open file, never a name: FFmpeg reads some names as network addresses.
     with source.open("rb") if isinstance(source, Path) else io.BytesIO(source) as file:
         options = {"format_whitelist": headerless or _AV_FORMATS}
-        with av.open(file, "r", format=headerless, options=options) as container:
+        with av.open(file, "r", format=headerless, options=options, metadata_errors="replace") as container:
             if not container.streams.audio:
                 raise AudioError(f"{name}: has no audio stream")
             audio = container.streams.audio[0]
+            if audio.codec_context is None:
+                raise AudioError(f"{name}: has audio in a coding that cannot be decoded")
+            rate = _rate(audio.rate, name)
             duration_s = container.duration / av.time_base if container.duration else None
+            announced_s = announced_duration_s(container, audio, lambda: _head(source), _size(source))
 
             def blocks() -> Iterator[Samples]:
                 to_float = av.AudioResampler(format="fltp")
+                end_s, longest_s = 0.0, 0.0
                 for frame in container.decode(audio):
+                    longest_s = max(longest_s, frame.samples / rate)
+                    end_s = (end_s if frame.time is None else frame.time) + frame.samples / rate
                     for converted in to_float.resample(frame):
                         yield converted.to_ndarray().mean(axis=0, dtype=np.float32)
+                if announced_s is not None:  # a codec may keep back frames at either end
+                    _check_whole(end_s, announced_s, name, missing_s=MAX_MISSING_S + 2 * longest_s)
 
-            yield _Stream(audio.rate, duration_s, blocks())
+            yield _Stream(rate, duration_s, blocks())
 
 
 def _resampled(stream: _Stream, name: str) -> Samples:

@@ -1,5 +1,6 @@
 """Reading audio: every format and fault met in the field, against the encoders' input, FFmpeg, scipy and closed forms."""
 
+import contextlib
 import io
 import tracemalloc
 import warnings
@@ -30,9 +31,10 @@ def encode(samples: np.ndarray, rate: int, file_format: str = "WAV", subtype: st
     return buffer.getvalue()
 
 
-def encode_with_av(samples: np.ndarray, rate: int, codec: str, container: str) -> bytes:
+def encode_with_av(samples: np.ndarray, rate: int, codec: str, container: str, **tags: str) -> bytes:
     buffer = io.BytesIO()
     with av.open(buffer, "w", format=container) as out:
+        out.metadata.update(tags)
         stream = out.add_stream(codec, rate=rate)
         stream.layout = "mono"
         frame = av.AudioFrame.from_ndarray((samples * 32767).astype(np.int16)[None], format="s16", layout="mono")
@@ -198,6 +200,7 @@ FAULTS = {
     "truncated FLAC": (encode(tone(440, RATE, 5), RATE, "FLAC")[:8000], "corrupt"),
     "truncated MP3": (encode(tone(440, RATE, 5), RATE, "MP3")[:5000], "truncated"),
     "truncated M4A": (encode_with_av(tone(440, RATE, 5), RATE, "aac", "ipod")[:10_000], "cannot be decoded"),
+    "unknown coding": (SECOND[:20] + b"\xff\xee" + SECOND[22:], "cannot be decoded"),
     "noise bytes": (np.random.default_rng(0).bytes(20_000), "cannot be decoded"),
     "text": (b"this is not audio\n" * 100, "cannot be decoded"),
     "playlist": (b"#EXTM3U\n#EXTINF:10,\nhttp://127.0.0.1:9/a.ts\n#EXT-X-ENDLIST\n", "cannot be decoded"),
@@ -218,11 +221,69 @@ def test_unusable_audio_is_one_line_that_names_the_file(fault: str, tmp_path: Pa
         assert "\n" not in str(error.value)
 
 
+ANNOUNCING = [
+    *(("AIFF", "PCM_16"), ("AIFF", "ULAW"), ("AU", "PCM_16"), ("AU", "ULAW"), ("AVR", "PCM_16"), ("CAF", "PCM_16"), ("CAF", "ULAW")),
+    *(("MAT4", "PCM_16"), ("MPC2K", "PCM_16"), ("NIST", "PCM_16"), ("NIST", "ULAW"), ("RF64", "PCM_16"), ("SVX", "PCM_16")),
+    *(("W64", "PCM_16"), ("WAV", "PCM_16"), ("WAV", "ULAW"), ("WAVEX", "PCM_16")),
+]
+
+
+@pytest.mark.parametrize(("file_format", "subtype"), ANNOUNCING)
+def test_half_a_recording_is_told_from_its_header(file_format: str, subtype: str) -> None:
+    content = encode(tone(440, RATE, 5), RATE, file_format, subtype)
+    assert len(read_audio(content)) == 5 * RATE
+    with pytest.raises(AudioError, match=r"is truncated: 2\.\d+ s of the (4\.99|5\.00) s its header announces"):
+        read_audio(content[: len(content) // 2])
+
+
+@pytest.mark.parametrize("rate", [8000, 16_000, 48_000])
+@pytest.mark.parametrize(
+    ("codec", "container"), [("libopus", "webm"), ("aac", "matroska"), ("libmp3lame", "matroska"), ("pcm_s16le", "matroska")]
+)
+def test_half_of_a_container_with_a_duration_is_told_and_the_whole_is_heard(codec: str, container: str, rate: int) -> None:
+    content = encode_with_av(tone(440, rate, seconds=5), rate, codec, container)
+    assert abs(len(read_audio(content)) - 5 * RATE) < 0.3 * RATE
+    with pytest.raises(AudioError, match=r"is truncated: [02]\.\d+ s of the 5\.\d+ s"):
+        read_audio(content[: len(content) // 2])
+
+
+@settings(max_examples=60)
+@given(
+    encoded=st.sampled_from(
+        [
+            *(encode(tone(440, RATE, 0.5), RATE, file_format) for file_format in ("WAV", "FLAC", "AIFF", "AU", "CAF", "OGG", "MP3", "W64")),
+            *(
+                encode_with_av(tone(440, RATE), RATE, codec, kind)
+                for codec, kind in (("aac", "ipod"), ("libopus", "webm"), ("aac", "adts"))
+            ),
+        ]
+    ),
+    damage=st.lists(st.tuples(st.integers(0, 511), st.integers(0, 255)), min_size=1, max_size=6),
+)
+def test_a_damaged_header_is_an_audio_error_or_is_heard(encoded: bytes, damage: list[tuple[int, int]]) -> None:
+    content = bytearray(encoded)
+    for place, value in damage:
+        content[min(place, len(content) - 1)] = value
+    for read in (read_audio, audio_duration_s):
+        with contextlib.suppress(AudioError):
+            read(bytes(content))
+
+
+def test_tags_that_are_no_text_are_no_reason_to_refuse() -> None:
+    content = encode_with_av(tone(440, 48_000), 48_000, "aac", "ipod", title="caf\u00e9")
+    damaged = content.replace("caf\u00e9".encode(), b"caf\xff\xfe")
+    assert damaged != content
+    np.testing.assert_array_equal(read_audio(damaged), read_audio(content))
+
+
 def test_a_missing_file_a_folder_and_a_raw_suffix(tmp_path: Path) -> None:
     with pytest.raises(AudioError, match=r"absent\.wav: does not exist"):
         read_audio(tmp_path / "absent.wav")
     with pytest.raises(AudioError, match="is not a file"):
         read_audio(tmp_path)
+    (tmp_path / "noise.flac").write_bytes(np.random.default_rng(0).bytes(20_000))  # FFmpeg believes the suffix, and finds no rate
+    with pytest.raises(AudioError, match=r"noise\.flac: has a sampling rate of 0 Hz|noise\.flac: cannot be decoded"):
+        read_audio(tmp_path / "noise.flac")
     (tmp_path / "clip.raw").write_bytes(b"abc" * 100)
     with pytest.raises(AudioError, match="cannot be decoded"):
         read_audio(tmp_path / "clip.raw")
