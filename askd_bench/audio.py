@@ -116,8 +116,8 @@ def _check_duration(duration_s: float, name: str) -> None:
 def _opened(source: Path | bytes, name: str) -> Iterator[_Stream]:
     """Yield the decoder of `source`; whatever a library raises inside comes out as one line of `AudioError`.
 
-    With damaged headers libsndfile, FFmpeg, PyAV and soxr meet rates of 0, streams without a codec and tags that are no text, and raise what
-    they like. Only a lack of memory is not the recording's fault.
+    With damaged headers libsndfile, FFmpeg, PyAV and soxr meet rates of 0, streams without a codec and tags that are no text, and raise
+    what they like. Only a lack of memory is not the recording's fault.
     """
     try:
         size = _size(source)

@@ -10,7 +10,9 @@ from askd_bench.corpora.selection import Selection
 from askd_bench.errors import UserError
 from askd_bench.paths import CORPORA_DIR
 from askd_bench.perturbations.additive_noise import AdditiveNoise
-from askd_bench.perturbations.recordings import in_folder
+from askd_bench.perturbations.base import Perturbation
+from askd_bench.perturbations.measured_room import MeasuredRoom, find_responses
+from askd_bench.perturbations.recordings import check_readable, in_folder
 from askd_bench.suites import Condition, Suite, load_suite
 from askd_bench.types import Split
 
@@ -60,9 +62,7 @@ def resolve_inputs(
         raise UserError(f"split: {split!r} is unknown (allowed: test, dev)")
     if noise_dir is not None and not noise_dir.is_dir():
         raise UserError(f"noise_dir: {str(noise_dir)!r} is not a folder (allowed: a folder of recordings)")
-    for step in (step for condition in chosen for step in condition.chain):
-        if isinstance(step, AdditiveNoise) and step.noise == "folder":
-            in_folder(noise_dir, step.category)  # refuses a missing or empty folder now, not in the middle of the run
+    _check_folders([step for condition in chosen for step in condition.chain], noise_dir)
     size = None if limit == 0 else limit if limit is not None else None if full else loaded.limit
     specs = list(corpus or loaded.corpora)
     opened = [open_corpus(spec) for spec in specs]
@@ -78,6 +78,14 @@ def resolve_inputs(
         noise_dir=noise_dir,
         split=split,
     )
+
+
+def _check_folders(steps: Sequence[Perturbation], noise_dir: Path | None) -> None:
+    """Refuse a folder that is missing or empty, or a file in it that cannot be read, now and not in the middle of the run."""
+    noises = {step.category for step in steps if isinstance(step, AdditiveNoise) and step.noise == "folder"}
+    check_readable(sorted({path for category in noises for path in in_folder(noise_dir, category)}), "noise_dir")
+    rooms = {(step.folder, step.pattern) for step in steps if isinstance(step, MeasuredRoom)}
+    check_readable(sorted({path for folder, pattern in rooms for path in find_responses(folder, pattern)}), "folder")
 
 
 def folder_fingerprint(folder: Path) -> str:

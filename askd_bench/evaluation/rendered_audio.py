@@ -1,6 +1,8 @@
 """`render`: writes the exact audio a model would hear, so that systems elsewhere can be scored on it, and checks such audio."""
 
+import hashlib
 import json
+import unicodedata
 from collections import defaultdict
 from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
@@ -21,6 +23,8 @@ from askd_bench.types import SAMPLING_RATE, Samples, Split
 
 MANIFEST_FILE = "manifest.jsonl"
 _CHUNK = 16
+_LONGEST_NAME = 200
+"""Bytes of a file's name, beside which most file systems leave room for an ending."""
 
 
 def render(
@@ -38,7 +42,8 @@ def render(
 ) -> Path:
     """Write every chosen utterance under every chosen condition as FLAC (16 kHz, int16), with a manifest, and return the manifest's path.
 
-    The files are `<out>/<corpus>/<condition>/<utterance>.flac`. A manifest row holds NeMo's keys (`audio_filepath, text, duration`) and
+    The files are `<out>/<corpus>/<condition>/<utterance>.flac`, with the start of the id's hash behind it where two ids come to one name. A
+    manifest row holds NeMo's keys (`audio_filepath, text, duration`) and
     `suite, version, corpus, source, condition, utterance, speaker, group, audio_sha256, realised, error`; its hash is what `run` records.
 
     Args:
@@ -69,6 +74,7 @@ def rendered_rows(
     progress = progress or Silent()
     with Workers(default_workers() if workers is None else workers) as pool:
         for selected in inputs.corpora:
+            names = _FileNames()
             plan = Plan(
                 conditions=inputs.conditions,
                 reported=selected.reported,
@@ -80,7 +86,7 @@ def rendered_rows(
             progress.start(selected.reported.name, [c.id for c in inputs.conditions], count(selected.reported), 0)
             for batch, prepared in pool.prepare(_preparer(inputs), plan):
                 for item in prepared:
-                    yield _row(inputs, selected.reported, batch.condition.id, item), item.features[0] if item.features else None
+                    yield _row(inputs, selected.reported, batch.condition.id, item, names), item.features[0] if item.features else None
                 progress.advance(batch.condition.id, len(prepared), kept=False)
 
 
@@ -149,7 +155,7 @@ def _preparer(inputs: Inputs) -> Preparer:
     )
 
 
-def _row(inputs: Inputs, corpus: Corpus, condition: str, item: Prepared) -> dict[str, Any]:
+def _row(inputs: Inputs, corpus: Corpus, condition: str, item: Prepared, names: "_FileNames") -> dict[str, Any]:
     utterance = item.utterance
     return {
         "suite": inputs.suite.name,
@@ -158,7 +164,7 @@ def _row(inputs: Inputs, corpus: Corpus, condition: str, item: Prepared) -> dict
         "source": corpus.source,
         "condition": condition,
         "utterance": utterance.id,
-        "audio_filepath": f"{corpus.name}/{condition}/{_file_name(utterance.id)}.flac" if item.features is not None else None,
+        "audio_filepath": f"{corpus.name}/{condition}/{names(utterance.id)}.flac" if item.features is not None else None,
         "text": utterance.reference,
         "duration": round(item.duration_s, 5),
         "speaker": utterance.speaker,
@@ -169,8 +175,21 @@ def _row(inputs: Inputs, corpus: Corpus, condition: str, item: Prepared) -> dict
     }
 
 
-def _file_name(utterance: str) -> str:
-    return "".join(character if character.isalnum() or character in "._-~" else "_" for character in utterance)
+class _FileNames:
+    """Names of files after ids, a different one for each id, also where a file system knows no case or composes accents."""
+
+    def __init__(self) -> None:
+        self._owners: dict[str, str] = {}
+
+    def __call__(self, utterance: str) -> str:
+        plain = "".join(character if character.isalnum() or character in "._-~" else "_" for character in utterance)
+        digest = hashlib.sha256(utterance.encode(errors="backslashreplace")).hexdigest()
+        if len(plain.encode()) > _LONGEST_NAME:
+            plain = f"{plain[: _LONGEST_NAME // 4]}~{digest[:8]}"
+        candidates = [plain, f"{plain}~{digest[:8]}", f"{plain}~{digest}"]
+        return next(
+            name for name in candidates if self._owners.setdefault(unicodedata.normalize("NFC", name).casefold(), utterance) == utterance
+        )
 
 
 def _write(path: Path, samples: Samples) -> None:

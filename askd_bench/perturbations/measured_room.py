@@ -10,6 +10,7 @@ from askd_bench.errors import AudioError, UserError
 from askd_bench.perturbations.base import Perturbation, Perturbed, Scene
 from askd_bench.perturbations.far_field import at_level_of
 from askd_bench.perturbations.impulse_responses import RoomResponse, analyse, find_direct, reverberate
+from askd_bench.perturbations.recordings import is_recording
 from askd_bench.types import Samples
 
 LONGEST_S = 4.0
@@ -59,9 +60,9 @@ def find_responses(folder: Path, pattern: str | None) -> tuple[Path, ...]:
     if not folder.is_dir():
         raise UserError(f"folder: {str(folder)!r} is not a folder")
     if pattern is not None:
-        found = [path for path in folder.glob(pattern) if path.suffix.lower() in _SUFFIXES]
+        found = [path for path in folder.glob(pattern) if is_recording(path, _SUFFIXES)]
     else:
-        audio = [path for path in folder.rglob("*") if path.suffix.lower() in _SUFFIXES]
+        audio = [path for path in folder.rglob("*") if is_recording(path, _SUFFIXES)]
         listed = _listed(folder, audio)
         found = listed or [path for path in audio if "RIR" in path.parent.parts] or audio
     if not found:
@@ -93,7 +94,7 @@ def read_response(path: Path, sampling_rate: int) -> RoomResponse:
         with soundfile.SoundFile(path) as file:
             rate = file.samplerate
             channels = file.read(round(2 * LONGEST_S * rate), dtype="float64", always_2d=True)
-    except (OSError, RuntimeError) as error:
+    except Exception as error:  # a damaged header makes the decoder raise what it likes
         raise AudioError(f"folder: {path.name!r} cannot be read as audio ({error})") from None
     response: NDArray[np.float64] = channels[:, 0]
     if response.size == 0 or not np.isfinite(response).all() or not response.any():

@@ -2,6 +2,7 @@
 
 import csv
 import json
+from collections.abc import Iterable
 from fnmatch import fnmatch
 from functools import lru_cache
 from pathlib import Path
@@ -34,6 +35,28 @@ def bundled(kind: str) -> tuple[Path, ...]:
     return tuple(manifest.parent / row["audio_filepath"] for row in rows)
 
 
+def is_recording(path: Path, suffixes: Iterable[str]) -> bool:
+    """Return whether a file's name says that it is audio; macOS puts a `._` file, which is none, beside each file on a foreign disk."""
+    return path.suffix.lower() in suffixes and not path.name.startswith("._")
+
+
+def check_readable(paths: Iterable[Path], argument: str) -> None:
+    """Read the headers of recordings, so that a damaged one is named before a run and not in its rows.
+
+    Raises:
+        UserError: one cannot be read, or is empty; it is named, after `argument`.
+    """
+    import soundfile
+
+    for path in paths:
+        try:
+            usable = soundfile.info(path).frames > 0
+        except Exception as error:  # whatever a damaged header makes the decoder raise
+            raise UserError(f"{argument}: {str(path)!r} cannot be read as audio ({error}); mend it or take it away") from None
+        if not usable:
+            raise UserError(f"{argument}: {str(path)!r} is empty; take it away")
+
+
 def _esc50_labels(root: Path) -> dict[str, str]:
     table = root / "meta" / "esc50.csv"
     if not table.is_file():
@@ -61,7 +84,7 @@ def in_folder(root: Path | None, category: str | None) -> tuple[Path, ...]:
 
     def fits(path: Path) -> bool:
         inside = path.relative_to(root)
-        if path.suffix.lower() not in _SUFFIXES or (path.stem.startswith("ch") and path.stem[2:].isdigit() and path.stem != "ch01"):
+        if not is_recording(path, _SUFFIXES) or (path.stem.startswith("ch") and path.stem[2:].isdigit() and path.stem != "ch01"):
             return False
         if category is None:
             return inside.parts[0] != "speech"
@@ -93,7 +116,7 @@ def excerpt(path: Path, num_samples: int, sampling_rate: int, rng: np.random.Gen
             start = int(rng.integers(0, max(1, frames - needed + 1))) if frames > needed else 0
             file.seek(start)
             samples = file.read(min(needed, frames), dtype="float64", always_2d=True).mean(axis=1)
-    except (OSError, RuntimeError) as error:
+    except Exception as error:  # a damaged header makes the decoder raise what it likes
         raise AudioError(f"noise: {path.name!r} cannot be read as audio ({error})") from None
     if samples.size == 0 or not np.isfinite(samples).all():
         raise AudioError(f"noise: {path.name!r} is empty or holds values that are not numbers")

@@ -20,7 +20,7 @@ from askd_bench.perturbations.additive_noise import AdditiveNoise
 from askd_bench.perturbations.babble import babble, voice
 from askd_bench.perturbations.base import Scene
 from askd_bench.perturbations.levels import rms_dbfs
-from askd_bench.perturbations.recordings import CROSS_FADE_S, bundled, excerpt, in_folder
+from askd_bench.perturbations.recordings import CROSS_FADE_S, bundled, check_readable, excerpt, in_folder
 from askd_bench.suites import load_suite
 
 RATE = 16_000
@@ -239,6 +239,24 @@ def test_noise_folders_of_others(noise_folders, speech, folder, category, files)
     result = apply(AdditiveNoise(noise="folder", snr_db=5, category=category), speech, Scene(noise_dir=root))
     assert result.realised["noise_file"] in files
     assert result.realised["snr_db"] == pytest.approx(5)
+
+
+def test_files_that_macos_puts_beside_recordings_are_passed_over(noise_folders):
+    for name in ("esc/audio/._1-17367-A-10.wav", "esc/._meta.wav"):
+        (noise_folders / name).write_bytes(b"\x00\x05\x16\x07\x00\x02\x00\x00Mac OS X")
+    found = [path.name for path in in_folder(noise_folders / "esc", None)]
+    assert found == ["1-100032-A-0.wav", "1-17367-A-10.wav"]
+
+
+def test_a_recording_that_cannot_be_read_is_named_before_a_run(noise_folders):
+    root = noise_folders / "esc"
+    check_readable(in_folder(root, None), "noise_dir")
+    for name, content in (("broken.wav", b"RIFF0000"), ("empty.wav", b"")):
+        (root / name).write_bytes(content)
+        in_folder.cache_clear()
+        with pytest.raises(UserError, match=rf"noise_dir: '.*{name}' cannot be read as audio"):
+            check_readable(in_folder(root, None), "noise_dir")
+        (root / name).unlink()
 
 
 def test_a_noise_folder_that_does_not_serve_is_refused(noise_folders, speech, tmp_path):

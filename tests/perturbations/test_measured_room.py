@@ -85,6 +85,13 @@ def test_any_other_folder_is_taken_whole_and_drawn_from_by_seed(tmp_path: Path) 
     assert np.array_equal(record(tmp_path, 3).samples, record(tmp_path, 3).samples)
 
 
+def test_files_that_macos_puts_beside_responses_are_passed_over(tmp_path: Path) -> None:
+    soundfile.write(tmp_path / "room.wav", np.eye(1, 800, 40)[0], SAMPLING_RATE)
+    (tmp_path / "._room.wav").write_bytes(b"\x00\x05\x16\x07\x00\x02\x00\x00Mac OS X")
+    find_responses.cache_clear()
+    assert find_responses(tmp_path, None) == (tmp_path / "room.wav",) == find_responses(tmp_path, "*.wav")
+
+
 def test_missing_and_empty_folders_are_refused_in_one_line(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"folder: .*nowhere' is not a folder"):
         record(tmp_path / "nowhere")
