@@ -6,7 +6,7 @@ bytes alone: the same file gives the same samples, bit for bit.
 
 import hashlib
 import io
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from askd_bench.audio_headers import announced_duration_s, announced_frames
 from askd_bench.errors import AudioError
-from askd_bench.types import SAMPLING_RATE, Samples
+from askd_bench.types import SAMPLING_RATE, Samples, Utterance
 
 MAX_DURATION_S = 1800.0
 """Seconds. A longer recording is refused, from its header where that tells: it is a session to be segmented, not an utterance."""
@@ -37,14 +37,34 @@ _G722_BYTES_PER_S = 8000
 
 @dataclass(frozen=True, slots=True)
 class _Stream:
-    """Decoded audio to come: `duration_s` is what the header says, `blocks` are mono float32 at `sampling_rate`."""
+    """Decoded audio to come: `duration_s` is what the header says, `blocks` are mono float32 at `sampling_rate`.
+
+    `skip(frames)` leaves out that many at the beginning, where the decoder can; None where it cannot.
+    """
 
     sampling_rate: int
     duration_s: float | None
     blocks: Iterator[Samples]
+    skip: Callable[[int], None] | None = None
 
 
-def read_audio(source: Path | bytes, *, name_hint: str = "") -> Samples:
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """A part of a recording, in seconds."""
+
+    offset_s: float
+    duration_s: float
+
+
+def read_utterance(utterance: Utterance) -> Samples:
+    """Return the audio of an utterance, or of its part of a recording; see `read_audio`."""
+    segment = None
+    if utterance.offset_s is not None and utterance.duration_s is not None:
+        segment = Segment(utterance.offset_s, utterance.duration_s)
+    return read_audio(utterance.audio, name_hint=utterance.id, segment=segment)
+
+
+def read_audio(source: Path | bytes, *, name_hint: str = "", segment: Segment | None = None) -> Samples:
     """Decode a recording, mix its channels to mono (their mean), and resample it to 16 kHz (soxr, very high quality).
 
     Reads what soundfile reads (WAV of any depth, FLAC, Ogg, MP3, AIFF...), else what PyAV reads (M4A, WebM...). Headerless G.722 is known
@@ -54,13 +74,14 @@ def read_audio(source: Path | bytes, *, name_hint: str = "") -> Samples:
     Args:
         source: a file, or the encoded bytes of one.
         name_hint: what to call `source` in errors; its suffix counts as the file's.
+        segment: which part to read; None for all of it.
 
     Returns:
         float32, shape (num_samples,), in [-1, 1], at 16 kHz, never empty.
 
     Raises:
         AudioError: the file is missing, empty, unreadable, truncated by more than `MAX_MISSING_S`, longer than `MAX_DURATION_S`, or holds
-            NaN or infinite samples. One line that names it.
+            NaN or infinite samples, or it ends before the segment does. One line that names it.
 
     Example:
         >>> buffer = io.BytesIO()
@@ -71,7 +92,10 @@ def read_audio(source: Path | bytes, *, name_hint: str = "") -> Samples:
     """
     name = _name(source, name_hint)
     with _opened(source, name) as stream:
-        if stream.duration_s is not None:
+        if segment is not None:
+            _check_duration(segment.duration_s, name)
+            stream = _cut(stream, segment, name)
+        elif stream.duration_s is not None:
             _check_duration(stream.duration_s, name)
         samples = _resampled(stream, name)
     if not samples.size:
@@ -189,15 +213,21 @@ def _soundfile_stream(file: soundfile.SoundFile, head: bytes, name: str) -> _Str
     rate = _rate(file.samplerate, name)
     frames = announced_frames(file.frames, file.format, file.extra_info, head)
 
+    skipped = 0
+
+    def skip(count: int) -> None:
+        nonlocal skipped
+        skipped = file.seek(min(count, file.frames))
+
     def blocks() -> Iterator[Samples]:
-        count = 0
+        count = skipped
         size = max(1, _BLOCK_SAMPLES // file.channels)
         while (block := file.read(size, dtype="float32", always_2d=True)).size:
             count += len(block)
             yield block[:, 0] if file.channels == 1 else block.mean(axis=1, dtype=np.float32)
         _check_whole(count / rate, frames / rate, name)
 
-    return _Stream(rate, frames / rate, blocks())
+    return _Stream(rate, frames / rate, blocks(), skip if file.seekable() else None)
 
 
 @contextmanager
@@ -227,6 +257,31 @@ def _av_stream(source: Path | bytes, name: str, headerless: str | None = None) -
                     _check_whole(end_s, announced_s, name, missing_s=MAX_MISSING_S + 2 * longest_s)
 
             yield _Stream(rate, duration_s, blocks())
+
+
+def _cut(stream: _Stream, segment: Segment, name: str) -> _Stream:
+    """Return the part of a stream; what comes after it is not decoded."""
+    rate = stream.sampling_rate
+    start, wanted = round(segment.offset_s * rate), round(segment.duration_s * rate)
+    if stream.skip is not None:
+        stream.skip(start)
+
+    def blocks() -> Iterator[Samples]:
+        position = start if stream.skip is not None else 0
+        left = wanted
+        while left > 0 and (block := next(stream.blocks, None)) is not None:
+            part = block[max(0, start - position) :][:left]
+            position += len(block)
+            left -= len(part)
+            if len(part):
+                yield part
+        if left > MAX_MISSING_S * rate:
+            end_s = segment.offset_s + segment.duration_s
+            raise AudioError(
+                f"{name}: ends at {end_s - left / rate:.2f} s at the latest, before its part from {segment.offset_s:g} to {end_s:g} s"
+            )
+
+    return _Stream(rate, segment.duration_s, blocks())
 
 
 def _resampled(stream: _Stream, name: str) -> Samples:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from askd_bench.audio import audio_sha256, read_audio, to_int16
+from askd_bench.audio import audio_sha256, read_utterance, to_int16
 from askd_bench.perturbations.base import Scene
 from askd_bench.suites import Condition
 from askd_bench.types import SAMPLING_RATE, Realised, Samples, Utterance
@@ -38,7 +38,7 @@ def render(utterance: Utterance, condition: Condition, *, suite: str, version: i
     Raises:
         AudioError: the recording, or noise it needs, cannot be read.
     """
-    samples = read_audio(utterance.audio, name_hint=utterance.id)
+    samples = read_utterance(utterance)
     rng = seeded_generator(suite, version, condition.id, utterance.id)
     realised: dict[str, float | int | str | None] = {}
     for perturbation in condition.chain:

@@ -28,6 +28,7 @@ class Utterance:
         audio: a file, or the encoded bytes of one (any format soundfile or PyAV reads).
         reference: the transcript, raw.
         duration_s: seconds, or None where the source does not say before decoding.
+        offset_s: where in `audio` the utterance begins, in seconds; it then lasts `duration_s`. None where it is the whole recording.
         speaker: who speaks; None when unknown, and then the utterance is its own cluster.
         group: e.g. an accent, for tables by group.
         split: "dev" utterances serve to fit temperatures and to choose settings; "test" is what is reported; "train" is for trainers alone.
@@ -37,6 +38,7 @@ class Utterance:
     audio: Path | bytes = field(repr=False)
     reference: str
     duration_s: float | None = None
+    offset_s: float | None = None
     speaker: str | None = None
     group: str | None = None
     split: Split = "test"

@@ -37,10 +37,11 @@ class FileCorpus(Corpus):
 
     def __iter__(self) -> Iterator[Utterance]:
         """Yield the utterances in the order of the index."""
-        return read_metadata_csv(self.index) if self.index.suffix.lower() == ".csv" else read_manifest(self.index)
+        return self.scored(read_metadata_csv(self.index) if self.index.suffix.lower() == ".csv" else read_manifest(self.index))
 
     def fingerprint(self) -> str:
-        """Return the sha256 of each utterance's id, text, speaker, group, split and the size of its file (None where missing).
+        """Return the sha256 of each utterance's id, text, speaker, group, split and the size of its file (None where missing); of a
+        part of a recording, which part.
 
         It does not cover the folder's place nor the audio's content; the rows of a run carry hashes of what was heard.
         """
@@ -48,7 +49,8 @@ class FileCorpus(Corpus):
         for utterance in self:
             assert isinstance(utterance.audio, Path)
             size = utterance.audio.stat().st_size if utterance.audio.is_file() else None
-            digest.add(utterance.id, utterance.reference, utterance.speaker, utterance.group, utterance.split, size)
+            part = () if utterance.offset_s is None else (utterance.offset_s, utterance.duration_s)
+            digest.add(utterance.id, utterance.reference, utterance.speaker, utterance.group, utterance.split, size, *part)
         return digest.hex()
 
 

@@ -3,12 +3,14 @@
 `datasets` is imported when a corpus is opened, never before: it takes seconds.
 """
 
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from askd_bench.corpora.base import Corpus, Digest, folder_name
+from askd_bench.corpora.hub_tables import read_verbatim
 from askd_bench.errors import UserError
 from askd_bench.types import Utterance
 
@@ -87,7 +89,8 @@ _USUAL = {
 class HubCorpus(Corpus):
     """A dataset at a fixed revision, config and split. All its utterances count as "test": the split asked for is the one reported.
 
-    Ids come from the id column (one that occurs again gets `~2`, `~3`...), else from the row number.
+    A row whose text is null has no reference and is left out. Ids come from the id column (one that occurs again gets `~2`, `~3`...), else
+    from the row number.
     """
 
     hub: HubSource
@@ -95,11 +98,11 @@ class HubCorpus(Corpus):
 
     def __iter__(self) -> Iterator[Utterance]:
         """Stream the rows; `audio` holds the encoded bytes, or the path where the dataset holds local paths."""
-        return self._utterances(with_audio=True)
+        return self.scored(self._utterances(with_audio=True))
 
     def metadata(self) -> Iterator[Utterance]:
         """Stream the rows without audio where the dataset is parquet (only the other columns are fetched), with it elsewhere."""
-        return self._utterances(with_audio=False)
+        return self.scored(self._utterances(with_audio=False))
 
     def fingerprint(self) -> str:
         """Return the sha256 of id, revision, config, split and columns; for a local folder, its files' names and sizes instead of its id.
@@ -120,7 +123,7 @@ class HubCorpus(Corpus):
         )
         return digest.hex()
 
-    def _utterances(self, *, with_audio: bool) -> Iterator[Utterance]:
+    def _utterances(self, *, with_audio: bool) -> Iterator[Utterance | None]:
         times_seen: dict[str, int] = {}
         number = -1
         try:
@@ -134,14 +137,15 @@ class HubCorpus(Corpus):
         except Exception as error:  # the network, the archive or the decoder of any format: their errors share no base
             raise UserError(f"corpus: {self.source} cannot be read after row {number}: {_one_line(error)}") from error
 
-    def _utterance(self, row: Mapping[str, Any], name: str, features: "Features") -> Utterance:
-        duration = row.get(self.columns.duration or "")
+    def _utterance(self, row: Mapping[str, Any], name: str, features: "Features") -> Utterance | None:
         text = row.get(self.columns.text or "")
+        if text is None:
+            return None
         return Utterance(
             id=name,
             audio=_encoded(row.get(self.columns.audio or ""), local=self.hub.is_local),
-            reference="" if text is None else str(text),
-            duration_s=float(duration) if isinstance(duration, int | float) else None,
+            reference=str(text),
+            duration_s=_seconds(row.get(self.columns.duration or "")),
             speaker=_label(row, self.columns.speaker, features),
             group=_label(row, self.columns.group, features),
         )
@@ -225,16 +229,17 @@ def _splits(source: HubSource) -> list[str]:
 
 
 def _stream(source: HubSource, columns: Columns, *, with_audio: bool) -> "IterableDataset":
-    from datasets import load_dataset
+    from datasets import load_dataset_builder
 
-    place = {"path": source.id, "name": source.config, "data_dir": source.data_dir, "split": source.split, "revision": source.revision}
+    place = {"path": source.id, "name": source.config, "data_dir": source.data_dir, "revision": source.revision}
     if not with_audio:
         wanted = [getattr(columns, field.name) for field in fields(Columns) if field.name != "audio"]
         try:
-            return load_dataset(**place, streaming=True, columns=[column for column in wanted if column])
+            builder = load_dataset_builder(**place, columns=[column for column in wanted if column])
+            return builder.as_streaming_dataset(split=source.split)
         except ValueError:  # not parquet: its builder knows no such option
             pass
-    dataset = load_dataset(**place, streaming=True)
+    dataset = read_verbatim(load_dataset_builder(**place)).as_streaming_dataset(split=source.split)
     return dataset.cast_column(columns.audio, _undecoded_audio()) if columns.audio else dataset
 
 
@@ -282,6 +287,14 @@ def _encoded(cell: Mapping[str, Any] | None, *, local: bool) -> Path | bytes:
         with fsspec.open(path, "rb") as file:
             return bytes(file.read())
     return Path(path) if path and local else b""
+
+
+def _seconds(cell: object) -> float | None:
+    try:
+        seconds = float(cell) if isinstance(cell, int | float | str) else math.nan
+    except (ValueError, OverflowError):
+        seconds = math.nan
+    return seconds if 0 <= seconds < math.inf else None
 
 
 def _label(row: Mapping[str, Any], column: str | None, features: "Features | None") -> str | None:

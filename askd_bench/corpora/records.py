@@ -21,9 +21,10 @@ _SPLITS: tuple[Split, ...] = get_args(Split)
 def read_manifest(manifest: Path) -> Iterator[Utterance]:
     """Yield the utterances of a JSONL manifest, one object a line.
 
-    Keys: `audio_filepath` (absolute, or relative to the manifest) and `text`; optionally `duration` (s), `id` (else the relative path
-    without suffix, or the stem of an absolute one: an id must not depend on the machine), `speaker`, `group`, `split` ("dev", "test" or
-    "train", else "test"). Other keys are ignored, but for `offset`: parts of recordings are not supported. An empty text is allowed.
+    Keys: `audio_filepath` (absolute, or relative to the manifest) and `text`; optionally `duration` (s), `offset` (s: then the utterance is
+    the part of the recording that begins there and lasts `duration`, as NeMo reads it), `id` (else the relative path without suffix, or the
+    stem of an absolute one: an id must not depend on the machine; of parts, with the offset behind it), `speaker`, `group`, `split` ("dev",
+    "test" or "train", else "test"). Other keys are ignored. An empty text is allowed.
 
     Raises:
         UserError: the file cannot be read, or a line is malformed (its number is given).
@@ -36,7 +37,7 @@ def read_manifest(manifest: Path) -> Iterator[Utterance]:
                 where = f"{manifest}, line {number}"
                 try:
                     record = json.loads(line)
-                except (json.JSONDecodeError, RecursionError) as error:
+                except (ValueError, RecursionError) as error:  # ValueError: also a number of thousands of digits
                     raise UserError(f"{where}: is not JSON ({error})") from error
                 if not isinstance(record, dict):
                     raise UserError(f"{where}: must be a JSON object, not {type(record).__name__}")
@@ -48,8 +49,8 @@ def read_manifest(manifest: Path) -> Iterator[Utterance]:
 def read_metadata_csv(table: Path) -> Iterator[Utterance]:
     """Yield the utterances of an audio folder's `metadata.csv`.
 
-    Headings: `file_name` (relative to the table) and one of `TEXT_COLUMNS`; optionally `id`, `duration`, `speaker`, `group`, `split`, as
-    in a manifest; other columns are ignored.
+    Headings: `file_name` (relative to the table) and one of `TEXT_COLUMNS`; optionally `id`, `duration`, `offset`, `speaker`, `group`,
+    `split`, as in a manifest; other columns are ignored.
 
     Raises:
         UserError: the file cannot be read, or a row is malformed (the number of its last line is given).
@@ -79,18 +80,23 @@ def _utterance(record: Mapping[str, Any], folder: Path, where: str, *, audio_key
         raise UserError(f"{where}: {audio_key}: {audio!r} must be a file name")
     if not isinstance(text, str):
         raise UserError(f"{where}: {text_key}: {text!r} must be text")
-    if record.get("offset"):
-        raise UserError(f"{where}: offset: {record['offset']!r} is not supported; cut the recording into files")
+    duration_s, offset_s = _seconds(record, "duration", where), _seconds(record, "offset", where)
+    if offset_s and not duration_s:
+        raise UserError(f"{where}: offset: {record['offset']!r} needs a duration above 0 beside it (allowed: both, in seconds)")
+    offset_s = offset_s if duration_s else None
     split = record.get("split", "test")
     if split not in _SPLITS:
         raise UserError(f"{where}: split: {split!r} is unknown (allowed: {', '.join(_SPLITS)})")
     path = PurePath(audio)
     default_id = path.stem if path.is_absolute() else path.with_suffix("").as_posix()
+    if offset_s:
+        default_id += f"-{offset_s:g}s"
     utterance = Utterance(
         id=_label(record, "id", where) or default_id,
         audio=folder / audio,
         reference=text,
-        duration_s=_duration_s(record.get("duration"), where),
+        duration_s=duration_s,
+        offset_s=offset_s,
         speaker=_label(record, "speaker", where),
         group=_label(record, "group", where),
         split=split,
@@ -110,15 +116,16 @@ def _label(record: Mapping[str, Any], key: str, where: str) -> str | None:
     return str(value)
 
 
-def _duration_s(value: object, where: str) -> float | None:
+def _seconds(record: Mapping[str, Any], key: str, where: str) -> float | None:
+    value = record.get(key)
     if value is None:
         return None
     try:
-        seconds = math.nan if isinstance(value, bool) else float(value)  # type: ignore[arg-type]
-    except (TypeError, ValueError):
+        seconds = math.nan if isinstance(value, bool) else float(value)
+    except (TypeError, ValueError, OverflowError):
         seconds = math.nan
     if not 0 <= seconds < math.inf:
-        raise UserError(f"{where}: duration: {value!r} must be seconds, 0 or more")
+        raise UserError(f"{where}: {key}: {value!r} must be seconds, 0 or more")
     return seconds
 
 

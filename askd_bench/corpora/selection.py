@@ -28,6 +28,10 @@ class Selection(Corpus):
     split: Split | None
     ids: frozenset[str] | None
 
+    def __post_init__(self) -> None:
+        """Say what its corpus leaves out."""
+        object.__setattr__(self, "left_out", self.corpus.left_out)
+
     def __iter__(self) -> Iterator[Utterance]:
         """Yield the chosen utterances in the corpus' order; reads no further than the last."""
         return self._chosen(self.corpus)

@@ -140,6 +140,8 @@ def run(
                 if part is not None:
                     plan = part.of(plan)
                 size = Size.of(plan)
+                for reason, rows in plan.reported.left_out.items():
+                    say(f"corpus: {rows} rows of {plan.reported.name} are left out: {reason}")
                 listeners = [_listener(inputs, plan, size, engine.models[one], Path(output), part, overwrite=overwrite) for one in alike]
                 passes.append((plan, size, listeners, _panel(inputs, alike, engine.models)))
         for _, _, listeners, _ in passes:  # all were found free before the first is touched

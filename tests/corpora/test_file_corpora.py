@@ -8,13 +8,15 @@ import sys
 import tracemalloc
 from pathlib import Path
 
+import numpy as np
 import pytest
+import soundfile
 
-from askd_bench.audio import read_audio
-from askd_bench.corpora import list_corpora, open_corpus
+from askd_bench.audio import read_audio, read_utterance
+from askd_bench.corpora import list_corpora, open_corpus, select
 from askd_bench.errors import AudioError, UserError
 from askd_bench.paths import CORPORA_DIR
-from askd_bench.types import Utterance
+from askd_bench.types import SAMPLING_RATE, Utterance
 
 BUNDLED = ["accents", "books", "dialogue", "prompts"]
 SPEECH = sorted((CORPORA_DIR / "dialogue").rglob("*.mp3"))[:3]
@@ -110,7 +112,10 @@ def test_manifest_from_windows(tmp_path: Path) -> None:
         ({**GOOD, "split": "final"}, r"line 2: split: 'final' is unknown \(allowed: dev, test, train\)"),
         ({**GOOD, "split": []}, "is unknown"),
         ({**GOOD, "speaker": {"name": "x"}}, "line 2: speaker: .* must be text or a whole number"),
-        ({**GOOD, "offset": 3.5}, "line 2: offset: 3.5 is not supported"),
+        ({**GOOD, "offset": 3.5, "duration": None}, "line 2: offset: 3.5 needs a duration above 0 beside it"),
+        ({**GOOD, "offset": -1, "duration": 1}, "line 2: offset: -1 must be seconds, 0 or more"),
+        ({**GOOD, "duration": 10**400}, "must be seconds"),
+        ('{"audio_filepath": "b.wav", "text": "x", "duration": ' + "9" * 5000 + "}", "line 2: is not JSON"),
         ({**GOOD, "text": "a \ud800"}, r"line 2: text: 'a \\ud800' holds half of a surrogate pair \(allowed: Unicode text\)"),
         ({**GOOD, "id": "\udfff"}, "line 2: id: .* holds half of a surrogate pair"),
         ({**GOOD, "speaker": "\ud800"}, "line 2: speaker: .* holds half of a surrogate pair"),
@@ -125,6 +130,35 @@ def test_a_malformed_line_is_told_by_its_number(tmp_path: Path, line: object, co
         open_corpus(str(file))
     assert str(file) in str(error.value)
     assert "\n" not in str(error.value)
+
+
+def test_a_part_of_a_recording_is_read_as_nemo_reads_it(tmp_path: Path) -> None:
+    ramp = np.arange(5 * SAMPLING_RATE) / (5 * SAMPLING_RATE)
+    for name, options in (("a.wav", {"subtype": "PCM_16"}), ("a.flac", {"subtype": "PCM_16"}), ("a.au", {"subtype": "PCM_16"})):
+        soundfile.write(tmp_path / name, ramp, SAMPLING_RATE, **options)
+        parts = [{"audio_filepath": name, "text": "x", "offset": offset, "duration": 2.0} for offset in (0.0, 1.5, 4.5)]
+        utterances = list(open_corpus(str(write_manifest(tmp_path, *parts))))
+        assert [utterance.id for utterance in utterances] == ["a", "a-1.5s", "a-4.5s"]
+        whole = read_audio(tmp_path / name)
+        for utterance, start in zip(utterances[:2], (0, 24_000), strict=True):
+            np.testing.assert_array_equal(read_utterance(utterance), whole[start : start + 32_000])
+        with pytest.raises(AudioError, match=r"a-4\.5s: ends at 5\.00 s .* before its part from 4\.5 to 6\.5 s"):
+            read_utterance(utterances[2])
+
+
+def test_parts_tell_corpora_apart_and_a_duration_alone_does_not(tmp_path: Path) -> None:
+    def fingerprint(**keys: float) -> str:
+        return open_corpus(str(write_manifest(tmp_path, {"audio_filepath": "a.wav", "text": "x", **keys}))).fingerprint()
+
+    assert fingerprint() == fingerprint(duration=2.0) == fingerprint(offset=0.0)
+    assert len({fingerprint(), fingerprint(offset=0.0, duration=2.0), fingerprint(offset=0.0, duration=1.0)}) == 3
+
+
+@pytest.mark.parametrize("text", ["IGNORE_TIME_SEGMENT_IN_SCORING", " ignore_time_segment_in_scoring"])
+def test_what_is_marked_as_not_to_be_scored_is_no_utterance(tmp_path: Path, text: str) -> None:
+    corpus = open_corpus(str(write_manifest(tmp_path, GOOD, {"audio_filepath": "b.wav", "text": text})))
+    assert [utterance.id for utterance in select(corpus, 2)] == ["a"]
+    assert select(corpus, 2).left_out == {"marked as not to be scored": 1}
 
 
 @pytest.mark.parametrize("content", [b"", b"\n \n"])

@@ -196,7 +196,7 @@ def test_split_must_be_given_where_none_is_test(tmp_path: Path) -> None:
 def test_columns_by_declaration_and_by_usual_name(tmp_path: Path) -> None:
     features = Features({"audio": Audio(), "words": Value("string"), "text": Value("string"), "voice": Value("string")})
     recordings = [SPEECH[0].read_bytes(), SPEECH[1].read_bytes()]
-    save_parquet(tmp_path / "test.parquet", recordings, features, words=["w", None], text=["t", ""], voice=["", "bob"])
+    save_parquet(tmp_path / "test.parquet", recordings, features, words=["w", ""], text=["t", ""], voice=["", "bob"])
     usual = list(open_corpus(f"hub:{tmp_path}"))
     assert [(u.id, u.reference, u.speaker) for u in usual] == [("test-0000000", "t", None), ("test-0000001", "", None)]
     declared = open_hub(HubSource(id=str(tmp_path)), columns=Columns(text="words", speaker="voice"), name="ours", licence="CC0-1.0")
@@ -234,6 +234,26 @@ def test_an_audio_folder_passes_paths(tmp_path: Path) -> None:
     utterances = list(open_corpus(f"hub:{tmp_path}"))
     assert {utterance.reference for utterance in utterances} == {"zero", "one"}
     assert all(read_audio(utterance.audio).size for utterance in utterances)
+
+
+def test_texts_of_an_audio_folder_are_read_as_they_are(tmp_path: Path) -> None:
+    texts = ["None", "null", "NA", "nan", "007", "1e5", "", "a"]
+    for number in range(len(texts)):
+        shutil.copy(SPEECH[0], tmp_path / f"{number}.mp3")
+    lines = [f"{number}.mp3,{text}" for number, text in enumerate(texts)]
+    (tmp_path / "metadata.csv").write_text("\n".join(["file_name,transcription", *lines]), encoding="utf-8")
+    corpus = open_corpus(f"hub:{tmp_path}")
+    assert [utterance.reference for utterance in corpus] == texts == [utterance.reference for utterance in corpus.metadata()]
+    assert [utterance.reference for utterance in open_corpus(str(tmp_path))] == texts
+
+
+def test_a_row_without_a_text_is_left_out(tmp_path: Path) -> None:
+    recordings = [file.read_bytes() for file in SPEECH[:3]]
+    texts = ["zero", None, "IGNORE_TIME_SEGMENT_IN_SCORING"]
+    save_parquet(tmp_path / "data" / "test-00000-of-00001.parquet", recordings, sentence=list(texts))
+    corpus = open_corpus(f"hub:{tmp_path}")
+    assert [utterance.reference for utterance in corpus] == ["zero"] == [utterance.reference for utterance in corpus.metadata()]
+    assert corpus.left_out == {"no reference": 1, "marked as not to be scored": 1}
 
 
 def test_an_archive_passes_bytes(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from askd_bench.audio import audio_duration_s, read_audio
+from askd_bench.audio import audio_duration_s, read_utterance
 from askd_bench.corpora import open_corpus
 from askd_bench.errors import AudioError, UserError
 from askd_bench.perturbations.base import Scene
@@ -124,7 +124,7 @@ def usable(utterances: Iterable[Utterance], *, max_duration_s: float) -> tuple[l
         if duration is None:
             duration = audio_duration_s(utterance.audio)
         if duration is None:
-            duration = len(read_audio(utterance.audio, name_hint=utterance.id)) / SAMPLING_RATE
+            duration = len(read_utterance(utterance)) / SAMPLING_RATE
         if duration > max_duration_s:
             dropped["longer than the window"] += 1
         elif not utterance.reference.strip():

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import soundfile
 
-from askd_bench.audio import read_audio
+from askd_bench.audio import read_utterance
 from askd_bench.corpora import open_corpus
 from askd_bench.errors import UserError
 from askd_bench.types import SAMPLING_RATE, Utterance
@@ -101,7 +101,7 @@ def join_utterances(
 
 def _measured(utterance: Utterance) -> Utterance:
     """Return the utterance with its length as decoded: records are rounded, and may be off."""
-    samples = read_audio(utterance.audio, name_hint=utterance.id)
+    samples = read_utterance(utterance)
     return replace(utterance, duration_s=len(samples) / SAMPLING_RATE)
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any
 
-from askd_bench.audio import read_audio
+from askd_bench.audio import read_utterance
 from askd_bench.corpora import open_corpus
 from askd_bench.errors import AudioError, UserError
 from askd_bench.metrics.alignment import count_errors
@@ -96,7 +96,7 @@ def _transcribe(transcriber: Transcriber, batch: Sequence[Utterance], out: Path)
     readable: list[tuple[Utterance, Any, float]] = []
     for utterance in batch:
         try:
-            samples = read_audio(utterance.audio, name_hint=utterance.id)
+            samples = read_utterance(utterance)
         except AudioError as error:
             yield {"id": utterance.id, "error": str(error), "reason": UNREADABLE}
             continue
