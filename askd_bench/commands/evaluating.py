@@ -233,6 +233,7 @@ def bench(
 
 
 def _print_results(paths: Sequence[Path], suite: str | None = None) -> None:
+    from askd_bench.report.failures import failures, nothing_scored
     from askd_bench.report.groups import groups_view
     from askd_bench.report.headline import LEGEND, headline
     from askd_bench.results import Result
@@ -245,3 +246,9 @@ def _print_results(paths: Sequence[Path], suite: str | None = None) -> None:
             out.print(groups_view(Result.open(path)))
     out.print(LEGEND, style="dim")
     out.print(f"Rows, signature and summary: {', '.join(map(str, paths))}", style="dim", soft_wrap=True, markup=False)
+    found = [failures(Result.open(path)) for path in paths]
+    for path, one in zip(paths, found, strict=True):
+        if one is not None:
+            err.print(f"{path}: {one}", highlight=False, markup=False, soft_wrap=True)
+    if nothing_scored(found):
+        raise typer.Exit(1)

@@ -138,6 +138,7 @@ def test_unusable_recordings_are_counted_and_the_run_goes_on(askd_bench: Command
     assert all(row["hypothesis"] is None and row["words"] == [] for row in rows if row["error"])
     assert done.out.count("11 (7 failed)") == 2, "the table tells how many failed under each condition"
     assert "22 (14 failed)" in done.out
+    assert "14 of 22 clips failed, e.g. " in done.err
     summary = json.loads((path / "summary.json").read_text())
     assert (summary["pooled"]["n_utterances"], summary["pooled"]["n_errors"]) == (22, 14)
 
@@ -145,5 +146,7 @@ def test_unusable_recordings_are_counted_and_the_run_goes_on(askd_bench: Command
 def test_a_corpus_of_nothing_but_unusable_recordings(askd_bench: CommandLine, tmp_path: Path) -> None:
     manifest = write_manifest(tmp_path / "lost", [{"audio_filepath": f"{i}.wav", "text": "a b c"} for i in range(3)])
     done = askd_bench("run", "--corpus", manifest, "--conditions", "clean", "--workers", "0", cwd=tmp_path, stub=True)
-    assert done.code == 0, done.err
+    assert done.code == 1, done.err
+    assert "3 of 3 clips failed, e.g. " in done.err
+    assert ": does not exist" in done.err
     assert done.out.count("3 (3 failed)") == 2
