@@ -105,6 +105,9 @@ def report(
     control: Annotated[str | None, typer.Option(help="Name of a student trained on the truth alone, without the teacher.")] = None,
     gallery: Annotated[int, typer.Option(help="Utterances a section to listen to, with what each model wrote; 0 for none.")] = 6,
     seed: Annotated[int, typer.Option(help="Of the choice of these utterances.")] = 0,
+    latency: Annotated[
+        list[Path] | None, typer.Option(help="What `bench --seconds ... --json` printed; may be repeated: they share a figure.")
+    ] = None,
     suite: Annotated[list[Path] | None, typer.Option(help="File of a suite of your own that was run; may be repeated.")] = None,
     noise_dir: Annotated[Path | None, typer.Option(help="Your own noise recordings, where the run had some.")] = None,
     normalizer: Annotated[str, typer.Option(help="Text normaliser.")] = "whisper-english",
@@ -120,6 +123,7 @@ def report(
         control=control,
         gallery=gallery,
         seed=seed,
+        latency=latency,
         suite=suite,
         noise_dir=noise_dir,
         normalizer=normalizer,

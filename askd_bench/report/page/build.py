@@ -4,7 +4,7 @@ import base64
 import hashlib
 import importlib.metadata
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import jinja2
@@ -16,6 +16,7 @@ from askd_bench.report.page import drawing
 from askd_bench.report.page.compose import Options, SectionView, compose
 from askd_bench.report.page.gallery import DEFAULT_SIZE
 from askd_bench.report.page.inheritance_charts import check_names
+from askd_bench.report.page.latency_charts import read_latencies
 from askd_bench.report.page.metric_tables import meanings
 from askd_bench.report.page.palette import DARK, LIGHT, css_variables
 from askd_bench.report.page.sections import open_sections
@@ -42,6 +43,7 @@ def report(
     control: str | None = None,
     gallery: int = DEFAULT_SIZE,
     seed: int = 0,
+    latency: Sequence[Path] | None = None,
     suite: Sequence[Path] | None = None,
     noise_dir: Path | None = None,
     normalizer: str = DEFAULT_NORMALISER,
@@ -58,6 +60,7 @@ def report(
         control: name of a student trained on the truth alone.
         gallery: utterances of a section to listen to, with what each model wrote; 0 for none. Recordings are read again, and rendered.
         seed: of their choice.
+        latency: what `bench --seconds ... --json` printed, one file a model or audio context; they share a figure in the first section.
         suite: files of suites that are not bundled, so that axes have names and the gallery has sound.
         noise_dir: noise recordings, where the run had some.
         normalizer: of all texts.
@@ -71,7 +74,8 @@ def report(
     sections = open_sections(list(result_dirs), normalizer=normalizer, suites=suite or ())
     check_names(sections, teacher=teacher, control=control)
     options = Options(teacher=teacher, control=control, gallery=gallery, seed=seed, normalizer=normalizer, noise_dir=noise_dir)
-    views = [compose(section, options) for section in sections]
+    first = replace(options, latencies=read_latencies(latency or ()))
+    views = [compose(section, options if number else first) for number, section in enumerate(sections)]
     files = {out: page_of(views).encode("utf-8", "replace")}
     if figures is not None:
         for figure in (figure for view in views for part in view.parts for figure in part.figures):

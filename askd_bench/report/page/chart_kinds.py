@@ -94,6 +94,16 @@ def _curve(axes: Axes, chart: Chart) -> None:
     axes.set_ylim(0, chart.range[1] * 1.05 or 1.0)
 
 
+def _line_with_marks(axes: Axes, chart: Chart) -> None:
+    for series in chart.series:
+        look = style(series.style)
+        x, y = [float(p.x) for p in series.points], [p.y for p in series.points]
+        axes.plot(x, y, **_line(look), label=legend_label(series))
+        axes.plot(x, [p.mark or p.y for p in series.points], color=look.colour, linestyle="", marker="_")
+    axes.set_xlim(0, 1.04 * max(float(p.x) for series in chart.series for p in series.points))
+    axes.set_ylim(0, chart.range[1] * 1.05 or 1.0)
+
+
 def _reliability(axes: Axes, chart: Chart) -> None:
     axes.plot([0, 1], [0, 1], color=_MUTED, linewidth=0.9, linestyle=":")
     for series in chart.series:
@@ -201,5 +211,6 @@ KINDS: Mapping[Kind, Callable[[Axes, Chart], None]] = {
     "dots": _dots,
     "bars": _bars,
     "trade-off": _tradeoff,
+    "line": _line_with_marks,
 }
 """Kind -> what draws it."""

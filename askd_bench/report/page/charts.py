@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
-Kind = Literal["severity", "curve", "reliability", "dots", "bars", "trade-off"]
+Kind = Literal["severity", "curve", "reliability", "dots", "bars", "trade-off", "line"]
 
 LONG_LABEL = 34
 FEW_WORDS = 10

@@ -15,6 +15,7 @@ from askd_bench.report.page.group_charts import group_charts, groups_of
 from askd_bench.report.page.group_table import group_table
 from askd_bench.report.page.inheritance_charts import Compared, comparisons, inheritance_charts
 from askd_bench.report.page.inline_svg import inline_svg
+from askd_bench.report.page.latency_charts import Latency, latency_charts
 from askd_bench.report.page.metric_tables import MetricTable, metric_tables
 from askd_bench.report.page.notes import Run, notes, runs
 from askd_bench.report.page.sections import Section
@@ -32,6 +33,7 @@ class Options:
     seed: int
     normalizer: str
     noise_dir: Path | None
+    latencies: Sequence[Latency] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +125,7 @@ def _parts(section: Section, compared: Sequence[Compared], options: Options) -> 
             inheritance_charts(section, compared, options.teacher or ""),
             comparison_tables(section, compared),
         )
-    yield part("trade-offs", "Size and speed", "What robustness costs.", tradeoff_charts(section))
+    yield part("trade-offs", "Size and speed", "What robustness costs.", [*tradeoff_charts(section), *latency_charts(options.latencies)])
     groups = groups_of(section, options.normalizer)
     table = group_table(section, groups)
     yield part(
