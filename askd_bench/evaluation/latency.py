@@ -2,46 +2,18 @@
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
 from itertools import cycle, islice
 from typing import Any
 
 import numpy as np
 
 from askd_bench.errors import UserError
+from askd_bench.evaluation.latency_line import LatencyLine, LengthLatency
 from askd_bench.evaluation.progress import Progress, Silent
 from askd_bench.evaluation.speed import clips_within
 from askd_bench.models.load import load_transcriber
 from askd_bench.models.protocol import ModelCard, Transcriber, is_timed
 from askd_bench.types import SAMPLING_RATE, Samples
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LengthLatency:
-    """Clips of one length, in seconds: how many measurements, and their percentiles from samples to text, in seconds."""
-
-    seconds: float
-    measurements: int
-    p50_s: float
-    p95_s: float
-    p99_s: float
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LatencyLine:
-    """Latency at batch 1 over the length of clips.
-
-    Attributes:
-        card: of the model.
-        fixed_s: seconds that a clip takes however short it is.
-        per_second: seconds that each second of audio adds; both by least squares over all measurements.
-        lengths: from the shortest up.
-    """
-
-    card: ModelCard
-    fixed_s: float
-    per_second: float
-    lengths: list[LengthLatency]
 
 
 def bench_lengths(

@@ -6,7 +6,7 @@ from dataclasses import asdict
 from rich import box
 from rich.table import Table
 
-from askd_bench.evaluation.latency import LatencyLine
+from askd_bench.evaluation.latency_line import LatencyLine
 from askd_bench.evaluation.timings import Benchmark
 
 

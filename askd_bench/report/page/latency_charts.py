@@ -29,7 +29,7 @@ class _Length(BaseModel):
 
 
 class Latency(BaseModel):
-    """A file; see `askd_bench.evaluation.latency.LatencyLine`."""
+    """A file; see `askd_bench.evaluation.latency_line.LatencyLine`."""
 
     card: _Card
     fixed_s: Number
