@@ -1,4 +1,4 @@
-"""Reads any recording as mono float32 at 16 kHz: soundfile first, PyAV for what it does not know, soxr to resample; hashes what is heard.
+"""Reads any recording as mono float32 at 16 kHz: soundfile first, PyAV for what it does not know, soxr to resample; hashes samples.
 
 Everything streams in blocks, so that a long stereo recording never stands in memory whole at its own rate. The result depends on the
 bytes alone: the same file gives the same samples, bit for bit.

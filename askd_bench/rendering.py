@@ -1,4 +1,4 @@
-"""The exact audio a model hears: decode, perturb, bring under full scale, quantise, hash."""
+"""The exact audio a model transcribes: decode, perturb, bring under full scale, quantise, hash."""
 
 import hashlib
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ SEED_RULE = "sha256(suite, version, condition, utterance)/1"
 
 @dataclass(frozen=True, slots=True)
 class Rendered:
-    """Audio as heard (float32, exact multiples of 1/32768), the sha256 of its little-endian int16 samples, and what was done to it."""
+    """Audio to transcribe (float32, exact multiples of 1/32768), the sha256 of its little-endian int16 samples, and what was done to it."""
 
     samples: Samples
     sha256: str

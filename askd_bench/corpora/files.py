@@ -43,7 +43,7 @@ class FileCorpus(Corpus):
         """Return the sha256 of each utterance's id, text, speaker, group, split and the size of its file (None where missing); of a
         part of a recording, which part.
 
-        It does not cover the folder's place nor the audio's content; the rows of a run carry hashes of what was heard.
+        It does not cover the folder's place nor the audio's content; the rows of a run carry hashes of what was transcribed.
         """
         digest = Digest()
         for utterance in self:

@@ -107,7 +107,7 @@ class HubCorpus(Corpus):
     def fingerprint(self) -> str:
         """Return the sha256 of id, revision, config, split and columns; for a local folder, its files' names and sizes instead of its id.
 
-        The audio is covered as far as a revision pins it; the rows of a run carry hashes of what was heard.
+        The audio is covered as far as a revision pins it; the rows of a run carry hashes of what was transcribed.
         """
         digest = Digest()
         if self.hub.is_local:

@@ -102,7 +102,7 @@ def _utterance(record: Mapping[str, Any], folder: Path, where: str, *, audio_key
         split=split,
     )
     for key, value in ((text_key, text), ("id", utterance.id), ("speaker", utterance.speaker), ("group", utterance.group)):
-        if value and _SURROGATE.search(value):  # JSON can say one alone; no recogniser can, and an id seeds what is heard
+        if value and _SURROGATE.search(value):  # JSON can say one alone; no recogniser can, and an id seeds the perturbation
             raise UserError(f"{where}: {key}: {value!r} holds half of a surrogate pair (allowed: Unicode text)")
     return utterance
 

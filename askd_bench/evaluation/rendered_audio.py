@@ -17,7 +17,7 @@ from askd_bench.evaluation.inputs import Inputs, count, resolve_inputs
 from askd_bench.evaluation.plan import Batch, Plan
 from askd_bench.evaluation.progress import Progress, Silent
 from askd_bench.evaluation.workers import Prepared, Preparer, Workers, default_workers
-from askd_bench.models.protocol import AsHeard
+from askd_bench.models.protocol import RawAudio
 from askd_bench.suites import load_suite
 from askd_bench.types import SAMPLING_RATE, Samples, Split
 
@@ -151,7 +151,7 @@ def _preparer(inputs: Inputs) -> Preparer:
         version=inputs.suite.version,
         talkers=tuple(inputs.talkers),
         noise_dir=inputs.noise_dir,
-        frontends=(AsHeard(),),
+        frontends=(RawAudio(),),
     )
 
 

@@ -21,7 +21,7 @@ class Frontend(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class AsHeard:
+class RawAudio:
     """The front end that leaves audio as it is."""
 
     def __call__(self, samples: Samples) -> Features:

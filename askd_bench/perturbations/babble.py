@@ -91,15 +91,15 @@ def babble(
         raise UserError(f"talkers: {fewest} other speakers or more are needed; the pool has {len(lines)}")
     wanted = talkers if talkers is not None else int(rng.integers(FEWEST_TALKERS, MOST_TALKERS + 1))
     total = np.zeros(num_samples)
-    heard = 0
+    speaking = 0
     voices = sorted(lines)
     for index in rng.permutation(len(voices)):
         track = _one_voice(lines[voices[int(index)]], num_samples, rng)
         if track is not None:
             total += track
-            heard += 1
-        if heard == wanted:
+            speaking += 1
+        if speaking == wanted:
             break
-    if heard < fewest:
-        raise UserError(f"talkers: only {heard} of {len(lines)} other speakers have readable speech; {fewest} or more are needed")
-    return total, heard
+    if speaking < fewest:
+        raise UserError(f"talkers: only {speaking} of {len(lines)} other speakers have readable speech; {fewest} or more are needed")
+    return total, speaking

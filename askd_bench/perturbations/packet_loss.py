@@ -127,10 +127,10 @@ class PacketLoss(Perturbation):
         padded = np.zeros(num_packets * frame_length, dtype=np.int16)
         padded[: samples.size] = to_int16(samples)
         arrived = padded.reshape(num_packets, frame_length)[received]
-        heard = conceal(arrived, received, concealment=self.concealment, sampling_rate=sampling_rate)
+        played = conceal(arrived, received, concealment=self.concealment, sampling_rate=sampling_rate)
         statistics = loss_statistics(received)
         return Perturbed(
-            (heard[: samples.size] / np.float32(32768)).astype(np.float32),
+            (played[: samples.size] / np.float32(32768)).astype(np.float32),
             {"packets": statistics.packets, "loss_percent": statistics.loss_percent, "mean_burst": statistics.mean_burst},
         )
 

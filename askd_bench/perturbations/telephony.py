@@ -63,7 +63,7 @@ class Telephony(Perturbation):
         return self.band or ("handset" if min(rates) == 8000 else "wide")
 
     def apply(self, samples: Samples, *, sampling_rate: int, rng: np.random.Generator, scene: Scene) -> Perturbed:
-        """Return the call as it is heard at the other end."""
+        """Return the call as it arrives at the other end."""
         sent = limit_band(samples, band=self._band, sampling_rate=sampling_rate)
         level = speech_level(sent, sampling_rate=sampling_rate).active_dbfs
         gain_db = 0.0 if level is None else NOMINAL_LEVEL_DBFS - level
@@ -74,7 +74,7 @@ class Telephony(Perturbation):
         concealment = self.concealment or ("codec" if codec.lost_packet else "repeat-fade")
         num_packets = _num_packets(codec, sent.size, sampling_rate)
         received = gilbert(num_packets, loss_percent=self.loss_percent, mean_burst=self.mean_burst, rng=rng)
-        heard, bitrate_bps = _leg(codec, sent, sampling_rate, received, concealment)
+        played, bitrate_bps = _leg(codec, sent, sampling_rate, received, concealment)
         statistics = loss_statistics(received)
         realised: dict[str, float | int | str | None] = {
             "codec": self.codec,
@@ -85,7 +85,7 @@ class Telephony(Perturbation):
             "mean_burst": statistics.mean_burst,
             "concealment": concealment,
         }
-        return Perturbed(heard.astype(np.float32), realised | ({"tandem": self.tandem} if self.tandem else {}))
+        return Perturbed(played.astype(np.float32), realised | ({"tandem": self.tandem} if self.tandem else {}))
 
 
 def _num_packets(codec: Codec, num_samples: int, sampling_rate: int) -> int:
@@ -104,8 +104,8 @@ def _leg(
     packets = codec.encode(pcm)
     bitrate_bps = 8 * sum(map(len, packets)) / (num_packets * PACKET_S)
     decoded = decode_with_losses(codec, packets, np.ones(num_packets, dtype=np.bool_) if received is None else received, concealment)
-    heard = _resample(decoded[codec.lag :] / 32768.0, codec.decoded_rate, sampling_rate)[: samples.size]
-    return np.pad(heard, (0, samples.size - heard.size)), bitrate_bps
+    played = _resample(decoded[codec.lag :] / 32768.0, codec.decoded_rate, sampling_rate)[: samples.size]
+    return np.pad(played, (0, samples.size - played.size)), bitrate_bps
 
 
 def decode_with_losses(codec: Codec, packets: list[bytes], received: Received, concealment: str) -> NDArray[np.int16]:

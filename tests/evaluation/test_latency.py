@@ -12,7 +12,7 @@ from stub_transcriber import HashingTranscriber
 
 from askd_bench.errors import UserError
 from askd_bench.evaluation import latency
-from askd_bench.models.protocol import AsHeard
+from askd_bench.models.protocol import RawAudio
 from askd_bench.report.bench import bench_json, latency_table
 
 FIXED_S, PER_SECOND = 0.004, 0.002
@@ -26,7 +26,7 @@ class Paced(HashingTranscriber):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        self.frontend = AsHeard()  # type: ignore[assignment]
+        self.frontend = RawAudio()  # type: ignore[assignment]
 
     def transcribe(self, features: Sequence[Any]) -> list[Any]:
         [samples] = features

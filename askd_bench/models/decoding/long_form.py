@@ -15,7 +15,7 @@ _FRAMES_A_TIMESTAMP = 2
 def decode_sequentially(
     features: Features, window_frames: int, *, end: int, first_timestamp: int, decode: Callable[[NDArray[np.float32]], TokenConfidences]
 ) -> TokenConfidences:
-    """Decode window after window, and return what was heard in all, without timestamps.
+    """Decode window after window, and return the whole text, without timestamps.
 
     The next window starts where the last finished segment ended, so that no word is cut: what follows was cut off by the window, and is
     decoded again. Source: Radford et al. 2022, section 4.5 (windows shifted by timestamps alone: no temperature fallback, no earlier text
@@ -28,20 +28,20 @@ def decode_sequentially(
         first_timestamp: the token of 0 s; later ones follow it.
         decode: given a window, shape (1, num_mels, window_frames), returns its tokens, timestamps among them, without the end's.
     """
-    heard = TokenConfidences()
+    decoded = TokenConfidences()
     start = 0
     while start < features.shape[1]:
         window = features[:, start : start + window_frames]
         frames = window.shape[1]
         record = decode(np.pad(window, ((0, 0), (0, window_frames - frames)))[None])
         count, advance = finished(record.tokens, first_timestamp)
-        heard.extend(record, [i for i in range(count) if record.tokens[i] < end])
+        decoded.extend(record, [i for i in range(count) if record.tokens[i] < end])
         start += advance or frames
-    return heard
+    return decoded
 
 
 def finished(tokens: Sequence[int], first_timestamp: int) -> tuple[int, int]:
-    """Return how many tokens are final, and the frame at which to go on; 0 when all of the window was heard.
+    """Return how many tokens are final, and the frame at which to go on; 0 when all of the window was decoded.
 
     A segment ends where two timestamps stand together. One timestamp at the end says that nothing more is spoken.
 

@@ -132,14 +132,14 @@ class CTranslate2Whisper:
     def _decode_longer(self, features: Features) -> Transcription:
         settings = self._parts.settings
         *prompt, no_timestamps = settings.prompt
-        heard = decode_sequentially(
+        decoded = decode_sequentially(
             features,
             self._parts.window_frames,
             end=settings.end,
             first_timestamp=no_timestamps + 1,
             decode=lambda window: self._generate(window, prompt)[0],
         )
-        return self._transcription(heard, long_form=True)
+        return self._transcription(decoded, long_form=True)
 
     def _generate(self, batch: NDArray[np.float32], prompt: Sequence[int]) -> list[TokenConfidences]:
         """Return what is decoded of each window; with beams the tokens alone."""

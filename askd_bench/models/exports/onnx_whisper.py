@@ -125,14 +125,14 @@ class OnnxWhisper:
         *prompt, no_timestamps = self._parts.settings.prompt
         settings = replace(self._parts.settings, prompt=tuple(prompt))
         rules = WhisperTimeStampLogitsProcessor(self._parts.generation, begin_index=len(prompt))
-        heard = decode_sequentially(
+        record = decode_sequentially(
             features,
             self._parts.window_frames,
             end=settings.end,
             first_timestamp=no_timestamps + 1,
             decode=lambda window: self._steps(window, settings, rules)[0],
         )
-        return self._parts.transcription(heard, dtype=self.card.dtype, long_form=True)
+        return self._parts.transcription(record, dtype=self.card.dtype, long_form=True)
 
     def _steps(self, batch: NDArray[np.float32], settings: GreedySettings, rules: Rules | None = None) -> list[TokenConfidences]:
         [features] = self._encoder.get_inputs()

@@ -37,7 +37,7 @@ from askd_bench.models.external.answers import OPTIONS, UNSTATED, safe_name
 from askd_bench.models.external.http_formats import FORMS, transcription_of
 from askd_bench.models.external.http_requests import Client, Exhausted, Refused
 from askd_bench.models.options import Options
-from askd_bench.models.protocol import REMOTE, AsHeard, Features, ModelCard
+from askd_bench.models.protocol import REMOTE, Features, ModelCard, RawAudio
 from askd_bench.types import SAMPLING_RATE, Failure, Samples, Transcription
 
 _ENDPOINT = "/audio/transcriptions"
@@ -129,7 +129,7 @@ class ServerTranscriber:
 
     def __init__(self, client: Client, form: Mapping[str, str], probe: bytes, card: ModelCard, *, timed: bool) -> None:
         self.card = card
-        self.frontend = AsHeard()
+        self.frontend = RawAudio()
         self.timed = timed
         self._client, self._form, self._probe = client, form, probe
 

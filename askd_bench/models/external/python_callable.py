@@ -24,7 +24,7 @@ from askd_bench.errors import UserError, unknown_name
 from askd_bench.models.external.answers import OPTIONS, UNSTATED, read_transcription, safe_name
 from askd_bench.models.memory import is_out_of_memory
 from askd_bench.models.options import Options
-from askd_bench.models.protocol import AsHeard, Features, ModelCard
+from askd_bench.models.protocol import Features, ModelCard, RawAudio
 from askd_bench.types import SAMPLING_RATE, Transcription
 
 _FORMS = "python:module:factory or python:path/to/file.py:factory"
@@ -76,7 +76,7 @@ class CallableTranscriber:
     def __init__(self, transcribe: Callable[..., Any], card: ModelCard, *, window_s: float | None, source: Path) -> None:
         self.card = card
         self.window_s = window_s
-        self.frontend = AsHeard()
+        self.frontend = RawAudio()
         self._call, self._source = transcribe, source
         self._who = f"model: {card.source!r}"
 
@@ -87,7 +87,7 @@ class CallableTranscriber:
             UserError: the callable raised, or its answers are not as they must be. Running out of memory is passed on as it is.
         """
         with _users_code(self._who, self._source, memory_is_told=True):
-            answers = self._call([samples.copy() for samples in features], SAMPLING_RATE)  # copies: other models may hear them too
+            answers = self._call([samples.copy() for samples in features], SAMPLING_RATE)  # copies: other models may be given them too
         if not isinstance(answers, list | tuple):
             raise UserError(f"{self._who} returned {type(answers).__name__!r} (allowed: a list with one answer for each clip)")
         if len(answers) != len(features):

@@ -5,7 +5,7 @@ a manifest; optionally `words`, `word_tokens` and `token_logprobs` as in `elsewh
 a manifest with hypotheses added will do, and so will the rows of a result. Lines whose `audio_sha256` is null (audio that could not be
 rendered) are passed over; where the hypothesis is null there is none.
 
-A clip is looked up by the hash of the very samples that a model would hear: a transcript of other audio is never taken for one of this.
+A clip is looked up by the hash of the very samples that a model would get: a transcript of other audio is never taken for one of this.
 There are no timings. `weights_sha256` is the SHA-256 of the file.
 """
 
@@ -19,7 +19,7 @@ from askd_bench.audio import audio_sha256, to_int16
 from askd_bench.errors import UserError
 from askd_bench.models.external.answers import OPTIONS, UNSTATED, read_transcription, safe_name
 from askd_bench.models.options import Options
-from askd_bench.models.protocol import AsHeard, Features, ModelCard
+from askd_bench.models.protocol import Features, ModelCard, RawAudio
 from askd_bench.types import Failure, Transcription
 
 _KEYS = ("hypothesis", "pred_text")
@@ -62,7 +62,7 @@ class TranscriptsTranscriber:
 
     def __init__(self, known: dict[str, Transcription | Failure], card: ModelCard, file: str) -> None:
         self.card = card
-        self.frontend = AsHeard()
+        self.frontend = RawAudio()
         self._known, self._file, self._found = known, file, False
 
     def transcribe(self, features: Sequence[Features]) -> list[Transcription | Failure]:
