@@ -11,6 +11,7 @@ from askd_bench.paths import NOISE_DIR
 from askd_bench.suites import bundled_suites, load_suite
 
 GOLDEN = Path(__file__).parent / "golden" / "audio.jsonl"
+OTHER_PROCESSORS = GOLDEN.with_name("audio_without_avx512.jsonl")
 
 
 def test_the_golden_hashes_cover_every_condition_of_every_suite() -> None:
@@ -24,7 +25,18 @@ def test_the_golden_hashes_cover_every_condition_of_every_suite() -> None:
 
 def test_audio_is_the_same_bit_for_bit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ASKD_CACHE", str(tmp_path))  # rooms are simulated anew, not read from an earlier run
-    assert check(GOLDEN, noise_dir=NOISE_DIR, workers=2) == []
+    differing = check(GOLDEN, noise_dir=NOISE_DIR, workers=2)
+    assert differing == [] or (differing == known_differences() and check(OTHER_PROCESSORS, noise_dir=NOISE_DIR, workers=0) == [])
+
+
+def known_differences() -> list[str]:
+    """Return what `check` says where the processor has no AVX-512: simulated rooms round one of 541 clips otherwise."""
+    golden = {(row["suite"], row["condition"]): row["audio_sha256"] for row in map(json.loads, GOLDEN.read_text("utf-8").splitlines())}
+    return [
+        f"{row['suite']} {row['source']} {row['condition']} {row['utterance']}: "
+        f"{golden[row['suite'], row['condition']]} -> {row['audio_sha256']}"
+        for row in map(json.loads, OTHER_PROCESSORS.read_text("utf-8").splitlines())
+    ]
 
 
 def test_a_changed_hash_is_found(tmp_path: Path) -> None:
