@@ -7,7 +7,8 @@ last whole batch, so that an interruption changes nothing but timings.
 import json
 import shutil
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, fields, replace
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import IO, Any
 
@@ -17,19 +18,15 @@ from askd_bench.compression import find_stored, is_compressed, stored_lines
 from askd_bench.errors import UserError
 from askd_bench.files import cannot_be, read_json, write_json
 from askd_bench.metrics.summary import summarise
+from askd_bench.signature import SCHEMA_VERSION, SIGNATURE_FILE, Signature
 from askd_bench.text import DEFAULT_NORMALISER
 from askd_bench.types import Row, Word
 
-SCHEMA_VERSION = 1
 ROWS_FILE = "utterances.jsonl"
-SIGNATURE_FILE = "signature.json"
 SUMMARY_FILE = "summary.json"
 _DIGITS = 5
 _ESCAPED = "backslashreplace"  # writes half a surrogate pair (of a file name that is not UTF-8, a server's error) as JSON does
 _ROW_FIELDS = tuple(field.name for field in fields(Row))
-
-PLANNED_ROWS = "planned_rows"
-"""What a signature calls the number of rows of the whole run. It follows from the rest and is not compared: old signatures lack it."""
 
 Key = tuple[str, str]
 """(condition, utterance): what a row is of."""
@@ -79,7 +76,20 @@ class Result:
         """Open a result directory.
 
         Raises:
-            UserError: it is none, or that of a shard, whose figures would not be those of a run.
+            UserError: it is none, its signature is damaged, or it is that of a shard, whose figures would not be those of a run.
+        """
+        result = cls.at(path)
+        if shard := result.signature().shard:
+            part = f"{shard.index}/{shard.count}"
+            raise UserError(f"result_dir: {str(path)!r} is shard {part} of a run (allowed: what `askd-bench merge` makes of all shards)")
+        return result
+
+    @classmethod
+    def at(cls, path: Path | str) -> "Result":
+        """Take a directory that has a signature and rows, whatever these hold.
+
+        Raises:
+            UserError: it is none.
         """
         result = cls(Path(path))
         if not result.path.is_dir():
@@ -89,9 +99,6 @@ class Result:
                 nested = sorted(str(p.parent.relative_to(result.path)) for p in result.path.glob(f"**/{SIGNATURE_FILE}"))[:3]
                 hint = f"; inside it are {', '.join(nested)}" if nested else ""
                 raise UserError(f"result_dir: {str(path)!r} has no {needed} (allowed: one result directory{hint})")
-        if shard := result.signature().get("shard"):
-            part = f"{shard['index']}/{shard['count']}"
-            raise UserError(f"result_dir: {str(path)!r} is shard {part} of a run (allowed: what `askd-bench merge` makes of all shards)")
         return result
 
     def rows_file(self) -> Path | None:
@@ -107,9 +114,13 @@ class Result:
         alike = [plain.with_name(plain.name + rows.suffix)] if rows is not None and is_compressed(rows) else []
         return next((file for file in (plain, *alike) if file.is_file()), None)
 
-    def signature(self) -> dict[str, Any]:
-        """Return the parsed signature."""
-        return read_json(self.path / SIGNATURE_FILE, dict[str, Any], argument="result_dir")
+    def signature(self) -> Signature:
+        """Return the stored signature.
+
+        Raises:
+            UserError: it is damaged, or of another schema.
+        """
+        return Signature.read(self.path)
 
     def summary(self) -> dict[str, Any] | None:
         """Return the stored summary; None where the run has not ended."""
@@ -141,22 +152,18 @@ class Result:
 
     def rows_left(self) -> tuple[int, int] | None:
         """Return how many rows an unfinished run has and how many it planned; None where all are there, or the signature does not say."""
-        planned: int | None = self.signature().get(PLANNED_ROWS)
+        planned = self.signature().planned_rows
         there = 0 if planned is None else sum(1 for _ in self.lines())
         return None if planned is None or there >= planned else (there, planned)
 
     def summarise(self, rows: Iterable[Row] | None = None, *, normalizer: str = DEFAULT_NORMALISER) -> dict[str, Any]:
         """Return the summary of the rows, or of those given, which are a part of them; nothing is stored."""
         signature = self.signature()
-        families: dict[str, dict[str, float]] = {}
-        for condition, about in signature["conditions"].items():
-            if about["family"] is not None and about["severity"] is not None:
-                families.setdefault(about["family"], {})[condition] = about["severity"]
         return summarise(
             self.rows() if rows is None else rows,
             normalizer=normalizer,
-            baseline=signature["suite"]["baseline"],
-            severities={family: axis for family, axis in families.items() if len(set(axis.values())) == len(axis) > 1},
+            baseline=signature.suite.baseline,
+            severities={family: axis for family, axis in signature.severities.items() if len(set(axis.values())) == len(axis) > 1},
         )
 
     def write_summary(self, normalizer: str = DEFAULT_NORMALISER, *, peak_memory_bytes: int | None = None) -> dict[str, Any]:
@@ -173,19 +180,24 @@ class Result:
         return summary
 
 
+def result_folders(folder: Path) -> list[Path]:
+    """Return the folders `<model>/<suite>-v<version>/<corpus>/` that have a signature, sorted by these three."""
+    return [file.parent for file in sorted(folder.glob(f"*/*-v*/*/{SIGNATURE_FILE}"))]
+
+
 def find_results(folder: Path) -> list[Result]:
-    """Return the result directories `<model>/<suite>-v<version>/<corpus>/` of a folder, sorted by these three.
+    """Open all results of a folder, see `result_folders`.
 
     Raises:
         UserError: one of them is no whole result.
     """
-    return [Result.open(file.parent) for file in sorted(folder.glob(f"*/*-v*/*/{SIGNATURE_FILE}"))]
+    return [Result.open(path) for path in result_folders(folder)]
 
 
 class RowStore:
     """The rows of a run under way. Use it as a context manager: leaving it closes the file, rows stay."""
 
-    def __init__(self, path: Path, signature: Mapping[str, Any], *, overwrite: bool = False) -> None:
+    def __init__(self, path: Path, signature: Signature, *, overwrite: bool = False) -> None:
         """Look whether a directory can take a run: new, or a run with the very same signature that may be continued. Writes nothing.
 
         Args:
@@ -202,7 +214,7 @@ class RowStore:
         self._rows = path / ROWS_FILE
         self._file: IO[str] | None = None
         self._resumed = False
-        self._lock = FileLock(path.parent / f".{path.name}.lock", timeout=0)
+        self._holding = ExitStack()
         existing = path / SIGNATURE_FILE
         with cannot_be("read", path, argument="output"):
             if not existing.is_file():
@@ -211,8 +223,7 @@ class RowStore:
                 return
             if overwrite:
                 return
-        stored = read_json(existing, dict[str, Any], argument="output")
-        different = differences({**stored, PLANNED_ROWS: None}, {**signature, PLANNED_ROWS: None})
+        different = Signature.read(path, argument="output").of_another_run(signature)
         if different:
             shown = "; ".join(different[:3]) + ("; ..." if len(different) > 3 else "")
             raise UserError(f"output: {str(path)!r} holds another run's results ({shown}); allowed: --overwrite, or another --output")
@@ -225,14 +236,11 @@ class RowStore:
         """
         with cannot_be("written", self.path, argument="output"):
             self.path.parent.mkdir(parents=True, exist_ok=True)
-            try:
-                self._lock.acquire()
-            except Timeout:
-                raise UserError(f"output: another run is writing {str(self.path)!r} (allowed: wait for it, or another --output)") from None
+            self._holding.enter_context(locked(self.path))
             if self._overwrite:
                 discard(self.path)
             self.path.mkdir(parents=True, exist_ok=True)
-        write_json(self.path / SIGNATURE_FILE, self._signature)
+        self._signature.write(self.path)
 
     def keep_whole_batches(self, batches: Iterable[Sequence[Key]]) -> int:
         """Drop what an interruption left unfinished and return how many batches of the plan are done.
@@ -282,33 +290,32 @@ class RowStore:
         if self._file is not None:
             self._file.close()
             self._file = None
-        if self._lock.is_locked:
-            Path(self._lock.lock_file).unlink(missing_ok=True)
-            self._lock.release()
+        self._holding.close()
 
 
-def differences(old: Mapping[str, Any], new: Mapping[str, Any], prefix: str = "") -> list[str]:
-    """Return `key: old -> new` for every entry in which two signatures differ."""
-    found = []
-    for key in sorted({*old, *new}):
-        before, after = old.get(key), new.get(key)
-        if isinstance(before, Mapping) and isinstance(after, Mapping):
-            found += differences(before, after, f"{prefix}{key}.")
-        elif before != after:
-            found.append(f"{prefix}{key}: {_short(before)} -> {_short(after)}")
-    return found
+@contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """Keep a result directory, there or to come, from being written by anyone else meanwhile.
+
+    Raises:
+        UserError: someone else is writing it.
+    """
+    lock = FileLock(path.parent / f".{path.name}.lock", timeout=0)
+    try:
+        lock.acquire()
+    except Timeout:
+        raise UserError(f"output: another run is writing {str(path)!r} (allowed: wait for it, or another --output)") from None
+    try:
+        yield
+    finally:
+        Path(lock.lock_file).unlink(missing_ok=True)
+        lock.release()
 
 
 def discard(path: Path) -> None:
     """Remove a result directory, and nothing that is not one."""
     if (path / SIGNATURE_FILE).is_file():
         shutil.rmtree(path)
-
-
-def signature_of(card: Any) -> dict[str, Any]:
-    """Return a dataclass as plain JSON values, as it will be read back."""
-    plain: dict[str, Any] = json.loads(json.dumps(asdict(card)))
-    return plain
 
 
 def _key(line: bytes) -> Key | None:
@@ -329,8 +336,3 @@ def _rounded(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [_rounded(item) for item in value]
     return value
-
-
-def _short(value: Any) -> str:
-    text = json.dumps(value, ensure_ascii=False)
-    return text if len(text) <= 40 else text[:37] + "..."

@@ -3,7 +3,7 @@
 import hashlib
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +11,8 @@ import numpy as np
 from transformers.audio_utils import mel_filter_bank
 
 from askd_bench.models.features.log_mel import LogMel
-from askd_bench.models.protocol import Features, ModelCard
+from askd_bench.models.protocol import Features
+from askd_bench.signature import ModelCard
 from askd_bench.types import Transcription, Word
 
 WORDS = ("the", "pilot", "café", "naïve", "Zürich", "東京", "flew", "over", "“there”", "😀")
@@ -71,7 +72,7 @@ class HashingTranscriber:
 
 def load_stub(model: str = "stub", **options: Any) -> HashingTranscriber:
     """Stand in for `load_transcriber`; another `model` is another card."""
-    return HashingTranscriber(card=replace(CARD, id=Path(model).name, source=model))
+    return HashingTranscriber(card=CARD.model_copy(update={"id": Path(model).name, "source": model}))
 
 
 class SlowTranscriber(HashingTranscriber):
@@ -84,4 +85,4 @@ class SlowTranscriber(HashingTranscriber):
 
 def load_slow_stub(model: str = "stub", **options: Any) -> SlowTranscriber:
     """Stand in for `load_transcriber`."""
-    return SlowTranscriber(card=replace(CARD, id=Path(model).name, source=model))
+    return SlowTranscriber(card=CARD.model_copy(update={"id": Path(model).name, "source": model}))

@@ -11,25 +11,22 @@ from hypothesis import strategies as st
 from askd_bench.compression import SUFFIXES, packed, stored_bytes
 from askd_bench.errors import UserError
 from askd_bench.files import write_json
+from askd_bench.paths import REFERENCE_RESULTS_DIR
 from askd_bench.results import (
     ROWS_FILE,
-    SIGNATURE_FILE,
     SUMMARY_FILE,
     Result,
     RowStore,
-    differences,
     discard,
     row_from_json,
     row_to_json,
 )
+from askd_bench.signature import SIGNATURE_FILE, ConditionAxis, Signature
 from askd_bench.types import Row, Word
 
-SIGNATURE = {
-    "schema_version": 1,
-    "suite": {"name": "noisy", "version": 1, "baseline": "clean"},
-    "model": {"id": "m"},
-    "conditions": {"clean": {"family": None, "severity": None}},
-}
+SIGNATURE = Signature.read(REFERENCE_RESULTS_DIR / "whisper-tiny.en" / "noisy-v1" / "prompts").model_copy(
+    update={"planned_rows": None, "conditions": {"clean": ConditionAxis(family=None, severity=None)}}
+)
 texts = st.text(max_size=20)
 finite = st.floats(-1e6, 1e6)
 shares = st.floats(0, 1)
@@ -76,7 +73,7 @@ def test_a_row_is_one_line_that_reads_back_and_writes_the_same(row: Row) -> None
 
 def test_half_a_surrogate_pair_is_stored_and_read_back(tmp_path: Path) -> None:
     """Of a server's error or a file name that is not UTF-8; the rows around it must not be lost to it."""
-    signature = SIGNATURE | {"model": {"id": "m", "source": "transcripts:\udcff.jsonl"}}
+    signature = SIGNATURE.model_copy(update={"model": SIGNATURE.model.model_copy(update={"source": "transcripts:\udcff.jsonl"})})
     odd = Row(
         condition="clean",
         utterance="u\ud800",
@@ -166,9 +163,11 @@ def test_rows_beyond_the_plan_are_dropped(tmp_path: Path) -> None:
 
 def test_another_signature_is_refused_naming_what_differs(tmp_path: Path) -> None:
     store_all(tmp_path / "r")
-    other = {**SIGNATURE, "suite": {"name": "noisy", "version": 2, "baseline": "clean"}, "model": {"id": "other"}}
+    suite, model = SIGNATURE.suite.model_copy(update={"version": 2}), SIGNATURE.model.model_copy(update={"id": "other"})
+    other = SIGNATURE.model_copy(update={"suite": suite, "model": model})
     with pytest.raises(
-        UserError, match=r'another run\'s results \(model\.id: "m" -> "other"; suite\.version: 1 -> 2\); allowed: --overwrite'
+        UserError,
+        match=r'another run\'s results \(model\.id: "whisper-tiny\.en" -> "other"; suite\.version: 1 -> 2\); allowed: --overwrite',
     ):
         RowStore(tmp_path / "r", other)
     RowStore(tmp_path / "r", other, overwrite=True).prepare()
@@ -179,7 +178,8 @@ def test_rows_left_are_told_where_the_plan_was_written_down(tmp_path: Path) -> N
     whole = store_all(tmp_path / "r")
     result = Result.open(tmp_path / "r")
     assert result.rows_left() is None, "a run that did not write down how many rows it planned"
-    with RowStore(tmp_path / "r", SIGNATURE | {"planned_rows": 9}) as store:  # the same run, continued by a version that does
+    newer = SIGNATURE.model_copy(update={"planned_rows": 9, "limit": 24})  # the same run, continued by a version that does
+    with RowStore(tmp_path / "r", newer) as store:
         store.prepare()
     assert result.rows_left() is None
     (tmp_path / "r" / ROWS_FILE).write_bytes(b"".join(whole.splitlines(keepends=True)[:3]))
@@ -281,21 +281,6 @@ def test_a_damaged_signature_is_one_line(tmp_path: Path) -> None:
             RowStore(tmp_path / "r", SIGNATURE)
         with pytest.raises(UserError, match=said):
             Result.open(tmp_path / "r").signature()
-
-
-scalars = st.none() | st.booleans() | st.integers() | texts
-trees = st.recursive(scalars, lambda inner: st.dictionaries(texts, inner, max_size=3), max_leaves=6)
-dictionaries = st.dictionaries(texts, trees, max_size=4)
-
-
-@given(dictionaries, dictionaries)
-def test_differences_are_none_exactly_between_equals(one: dict[str, object], other: dict[str, object]) -> None:
-    assert differences(one, one) == []
-    if one == other:
-        assert differences(one, other) == []
-    if not differences(one, other):
-        assert {key for key, value in one.items() if value is not None} >= {key for key in one if key not in other and one[key] is not None}
-    assert len(differences(one, other)) == len(differences(other, one))
 
 
 def test_a_directory_is_written_by_one_run_at_a_time(tmp_path: Path) -> None:

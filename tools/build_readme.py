@@ -22,8 +22,8 @@ def headline() -> str:
     intervals = summary["intervals"]
     frame = condition_table(summary)
     return (
-        f"`{signature['model']['id']}` on `{signature['suite']['name']}-v{signature['suite']['version']}`, corpus "
-        f"`{signature['corpus']['name']}` ({signature['model']['dtype']}; intervals over {intervals['clusters']} "
+        f"`{signature.model.id}` on `{signature.suite.label}`, corpus "
+        f"`{signature.corpus.name}` ({signature.model.dtype}; intervals over {intervals['clusters']} "
         f"{intervals['resampled']}s, so they speak for {intervals['speaks_for']}):\n\n"
         f"{markdown_table(frame[frame['condition'].isin(CONDITIONS)])}"
     )

@@ -1,9 +1,10 @@
 """What a run or a rendering starts from: suite, conditions, chosen utterances; checked before anything is written."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from askd_bench.corpora import SEED_RULE as SELECT_RULE
 from askd_bench.corpora import Corpus, open_corpus, select
 from askd_bench.corpora.base import Digest
 from askd_bench.corpora.selection import Selection
@@ -13,6 +14,18 @@ from askd_bench.perturbations.additive_noise import AdditiveNoise
 from askd_bench.perturbations.base import Perturbation
 from askd_bench.perturbations.measured_room import MeasuredRoom, find_responses
 from askd_bench.perturbations.recordings import check_readable, in_folder
+from askd_bench.rendering import SEED_RULE
+from askd_bench.signature import (
+    SCHEMA_VERSION,
+    ConditionAxis,
+    CorpusId,
+    ModelCard,
+    RecordingsId,
+    Rules,
+    ShardId,
+    Signature,
+    SuiteId,
+)
 from askd_bench.suites import Condition, Suite, load_suite
 from askd_bench.types import Split
 
@@ -29,7 +42,7 @@ class Selected:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Inputs:
-    """Suite, conditions and corpora as asked for; `talkers` is what babble is made of."""
+    """Suite, conditions and corpora as asked for; `talkers` is what babble is made of, `limit` utterances per corpus, 0 for all."""
 
     suite: Suite
     conditions: Sequence[Condition]
@@ -37,6 +50,44 @@ class Inputs:
     talkers: Corpus
     noise_dir: Path | None
     split: Split
+    limit: int
+
+    def signature(
+        self,
+        selected: Selected,
+        *,
+        model: ModelCard,
+        batch_size: int,
+        planned_rows: int | None,
+        versions: Mapping[str, str],
+        shard: ShardId | None = None,
+    ) -> Signature:
+        """Return the signature of a run on one of the corpora."""
+        suite, reported, fitting = self.suite, selected.reported, selected.fitting
+        return Signature(
+            schema_version=SCHEMA_VERSION,
+            suite=SuiteId(name=suite.name, version=suite.version, fingerprint=suite.fingerprint, baseline=suite.baseline),
+            conditions={one.id: ConditionAxis(family=one.family, severity=one.severity) for one in self.conditions},
+            corpus=CorpusId(
+                name=reported.name,
+                source=reported.source,
+                fingerprint=reported.fingerprint(),
+                fitting_fingerprint=fitting.fingerprint() if fitting else None,
+                split=self.split,
+                licence=reported.licence,
+                speaker_is=reported.speaker_is,
+                group_is=reported.group_is,
+            ),
+            model=model,
+            batch_size=batch_size,
+            limit=self.limit,
+            planned_rows=planned_rows,
+            rules=Rules(seed=SEED_RULE, select=SELECT_RULE),
+            talkers=RecordingsId(name=self.talkers.name, fingerprint=self.talkers.fingerprint()),
+            noise_dir=RecordingsId(name=self.noise_dir.name, fingerprint=_fingerprint(self.noise_dir)) if self.noise_dir else None,
+            versions=dict(versions),
+            shard=shard,
+        )
 
 
 def resolve_inputs(
@@ -77,6 +128,7 @@ def resolve_inputs(
         talkers=_talkers(),
         noise_dir=noise_dir,
         split=split,
+        limit=size or 0,
     )
 
 
@@ -88,7 +140,7 @@ def _check_folders(steps: Sequence[Perturbation], noise_dir: Path | None) -> Non
     check_readable(sorted({path for folder, pattern in rooms for path in find_responses(folder, pattern)}), "folder")
 
 
-def folder_fingerprint(folder: Path) -> str:
+def _fingerprint(folder: Path) -> str:
     """Return the sha256 of the names and sizes of all files in a folder."""
     digest = Digest()
     digest.add(*sorted((path.relative_to(folder).as_posix(), path.stat().st_size) for path in folder.rglob("*") if path.is_file()))

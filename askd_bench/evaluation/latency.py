@@ -12,7 +12,8 @@ from askd_bench.evaluation.latency_line import LatencyLine, LengthLatency
 from askd_bench.evaluation.progress import Progress, Silent
 from askd_bench.evaluation.speed import clips_within
 from askd_bench.models.load import load_transcriber
-from askd_bench.models.protocol import ModelCard, Transcriber, is_timed
+from askd_bench.models.protocol import Transcriber, is_timed
+from askd_bench.signature import ModelCard
 from askd_bench.types import SAMPLING_RATE, Samples
 
 

@@ -9,7 +9,8 @@ import numpy as np
 from askd_bench.evaluation.plan import Batch
 from askd_bench.evaluation.transcribing import Decoded, Ensemble
 from askd_bench.evaluation.workers import Prepared, Preparer
-from askd_bench.models.protocol import Frontend, ModelCard, Transcriber, is_timed
+from askd_bench.models.protocol import Frontend, Transcriber, is_timed
+from askd_bench.signature import ModelCard
 from askd_bench.suites import Condition
 from askd_bench.types import SAMPLING_RATE, Failure, Row
 

@@ -7,11 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from askd_bench.corpora import SEED_RULE as SELECT_RULE
 from askd_bench.errors import UserError, unknown_name
 from askd_bench.evaluation.executors.local import Local
 from askd_bench.evaluation.hearing import Listener, Size, hear
-from askd_bench.evaluation.inputs import Inputs, folder_fingerprint, resolve_inputs
+from askd_bench.evaluation.inputs import Inputs, Selected, resolve_inputs
 from askd_bench.evaluation.panel import Described, Executor, Panel
 from askd_bench.evaluation.plan import Plan
 from askd_bench.evaluation.profile import Profile
@@ -21,8 +20,8 @@ from askd_bench.evaluation.versions import versions
 from askd_bench.evaluation.workers import Preparer, Workers, default_workers
 from askd_bench.models.load import load_transcriber
 from askd_bench.models.names import DEFAULT_MODEL
-from askd_bench.rendering import SEED_RULE
-from askd_bench.results import PLANNED_ROWS, SCHEMA_VERSION, Result, RowStore, signature_of
+from askd_bench.results import Result, RowStore
+from askd_bench.signature import Signature
 from askd_bench.text import DEFAULT_NORMALISER, normaliser
 from askd_bench.types import Split
 
@@ -37,7 +36,7 @@ class CorpusResult:
     corpus: str
     path: Path
     summary: dict[str, Any]
-    signature: dict[str, Any]
+    signature: Signature
 
 
 def run(
@@ -180,7 +179,14 @@ def _on_ray(models: Sequence[str], options: dict[str, Any], **how: Any) -> Abstr
 
 
 def _listener(inputs: Inputs, plan: Plan, size: Size, model: Described, output: Path, shard: Shard | None, *, overwrite: bool) -> Listener:
-    signature = _signature(inputs, plan, size, model) | ({} if shard is None else {"shard": shard.record(plan)})
+    signature = inputs.signature(
+        Selected(plan.reported, plan.fitting),
+        model=model.card,
+        batch_size=plan.batch_size,
+        planned_rows=size.rows(plan),
+        versions=versions(),
+        shard=None if shard is None else shard.record(plan),
+    )
     folder = Path(plan.reported.name) if shard is None else shard.folder(plan.reported.name)
     return Listener(model, RowStore(output / model.card.id / inputs.suite.label / folder, signature, overwrite=overwrite))
 
@@ -197,32 +203,6 @@ def _panel(inputs: Inputs, numbers: Sequence[int], models: Sequence[Described]) 
         frontends=tuple(frontends.values()),
     )
     return Panel(models=numbers, frontends=[list(frontends).index(key) for key in pickled], preparer=preparer)
-
-
-def _signature(inputs: Inputs, plan: Plan, size: Size, model: Described) -> dict[str, Any]:
-    suite, noise_dir = inputs.suite, inputs.noise_dir
-    return {
-        "schema_version": SCHEMA_VERSION,
-        "suite": {"name": suite.name, "version": suite.version, "fingerprint": suite.fingerprint, "baseline": suite.baseline},
-        "conditions": {c.id: {"family": c.family, "severity": c.severity} for c in inputs.conditions},
-        "corpus": {
-            "name": plan.reported.name,
-            "source": plan.reported.source,
-            "fingerprint": plan.reported.fingerprint(),
-            "fitting_fingerprint": plan.fitting.fingerprint() if plan.fitting else None,
-            "split": inputs.split,
-            "licence": plan.reported.licence,
-            "speaker_is": plan.reported.speaker_is,
-            "group_is": plan.reported.group_is,
-        },
-        "model": signature_of(model.card),
-        "batch_size": plan.batch_size,
-        PLANNED_ROWS: size.rows(plan),
-        "rules": {"seed": SEED_RULE, "select": SELECT_RULE},
-        "talkers": {"name": inputs.talkers.name, "fingerprint": inputs.talkers.fingerprint()},
-        "noise_dir": {"name": noise_dir.name, "fingerprint": folder_fingerprint(noise_dir)} if noise_dir else None,
-        "versions": versions(),
-    }
 
 
 def _check(*, batch_size: int, workers: int | None, executor: str, address: str | None) -> None:

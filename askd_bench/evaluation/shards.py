@@ -9,12 +9,12 @@ import hashlib
 import re
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from askd_bench.errors import UserError
 from askd_bench.evaluation.plan import Part, Plan
 from askd_bench.files import Document, Whole, read_json, write_json
 from askd_bench.results import Result
+from askd_bench.signature import ShardId
 
 DONE_FILE = "shard.json"
 _FORM = re.compile(r"([1-9][0-9]*)/([1-9][0-9]*)")
@@ -64,17 +64,11 @@ class Shard:
         """Return the shard's directory within that of the model and suite."""
         return Path(f"{corpus}.shards") / f"{self.index}-of-{self.count}"
 
-    def record(self, plan: Plan) -> dict[str, Any]:
-        """Return what the signature says of the shard; `plan`, the sha256 of all batches, is equal for shards of one run alone."""
+    def record(self, plan: Plan) -> ShardId:
+        """Return what the signature says of the shard."""
         assert plan.part is not None
         outline = plan.part.outline
-        return {
-            "index": self.index,
-            "count": self.count,
-            "first_batch": plan.part.first,
-            "batches": outline.batches,
-            "plan": outline.fingerprint,
-        }
+        return ShardId(index=self.index, count=self.count, first_batch=plan.part.first, batches=outline.batches, plan=outline.fingerprint)
 
 
 class Done(Document):

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from askd_bench.models.protocol import ModelCard
+from askd_bench.signature import ModelCard
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,7 +7,7 @@ import os
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
@@ -15,15 +15,14 @@ from typing import Any
 
 from threadpoolctl import threadpool_limits
 
-from askd_bench.corpora import SEED_RULE as SELECT_RULE
 from askd_bench.errors import UserError
-from askd_bench.evaluation.inputs import Inputs, folder_fingerprint, resolve_inputs
+from askd_bench.evaluation.inputs import Inputs, resolve_inputs
 from askd_bench.evaluation.plan import Plan
 from askd_bench.evaluation.rendered_audio import hashes_now
-from askd_bench.models.protocol import ModelCard
+from askd_bench.files import to_json
 from askd_bench.paths import REFERENCE_RESULTS_DIR
-from askd_bench.rendering import SEED_RULE
-from askd_bench.results import SCHEMA_VERSION, Result, differences, find_results, row_from_json, row_to_json
+from askd_bench.results import Result, result_folders, row_from_json, row_to_json
+from askd_bench.signature import SIGNATURE_FILE, Signature, differences
 from askd_bench.suites import load_suite
 from askd_bench.types import Row, Utterance
 
@@ -63,7 +62,7 @@ def verify(
     for name, value in (("sample", sample), ("workers", workers or 0)):
         if value < 0:
             raise UserError(f"{name}: {value} is out of range (allowed: 0 or more)")
-    results = find_results(REFERENCE_RESULTS_DIR) if result_dirs is None else [Result.open(path) for path in result_dirs]
+    results = [Result.at(path) for path in (result_folders(REFERENCE_RESULTS_DIR) if result_dirs is None else result_dirs)]
     if not results:
         raise UserError(f"result_dirs: there are none in {str(REFERENCE_RESULTS_DIR)!r} (allowed: at least one)")
     count = min(len(results), os.cpu_count() or 1) if workers is None else workers
@@ -81,9 +80,9 @@ def _verify(result: Result, *, sample: int, noise_dir: Path | None) -> Verdict:
     rows: list[Row] = []
     rendered = 0
     try:
+        signature = Result.open(result.path).signature()
         rows, wrong = _read(result)
         problems += wrong
-        signature = result.signature()
         problems += _place(result, signature)
         inputs, wrong = _inputs(signature, rows, noise_dir)
         problems += wrong
@@ -133,68 +132,47 @@ def _row_problem(row: Row) -> str | None:
     return None
 
 
-def _place(result: Result, signature: Mapping[str, Any]) -> list[str]:
-    """Say whether the directory is where its signature belongs, and whether the signature is one of this version."""
-    suite = signature["suite"]
-    belongs = (signature["model"]["id"], f"{suite['name']}-v{suite['version']}", signature["corpus"]["name"])
-    wrong = [] if result.path.resolve().parts[-3:] == belongs else [f"signature: belongs into {'/'.join(belongs)}"]
-    expected = {
-        "schema_version": SCHEMA_VERSION,
-        "rules": {"seed": SEED_RULE, "select": SELECT_RULE},
-        "model": sorted(field.name for field in fields(ModelCard)),
-    }
-    found = {key: sorted(signature[key]) if key == "model" else signature[key] for key in expected}
-    return wrong + [f"signature: {one}" for one in differences(found, expected)]
+def _place(result: Result, signature: Signature) -> list[str]:
+    """Say whether the directory is where its signature belongs, and whether the signature is as a run writes it."""
+    belongs = signature.place
+    wrong = [] if result.path.resolve().parts[-3:] == belongs.parts else [f"signature: belongs into {belongs}"]
+    if (result.path / SIGNATURE_FILE).read_bytes() != to_json(signature.as_dict()):
+        wrong.append("signature: not as a run writes it (order of keys, a key twice, or a number of another form)")
+    return wrong
 
 
-def _inputs(signature: Mapping[str, Any], rows: Sequence[Row], noise_dir: Path | None) -> tuple[Inputs, list[str]]:
-    """Open what the run started from, and compare its suite, corpus, talkers and noise with the signature's.
+def _inputs(signature: Signature, rows: Sequence[Row], noise_dir: Path | None) -> tuple[Inputs, list[str]]:
+    """Open what the run started from, and compare what its signature would be now.
 
-    A signature does not say how many utterances were asked for: it is all, as many as there are, or more (the suite's own limit).
+    A signature of before `limit` was recorded does not say how many utterances were asked for: all, as many as there are, or the suite's
+    own limit.
     """
-    suite, corpus, conditions = signature["suite"], signature["corpus"], signature["conditions"]
-    now = load_suite(suite["name"])
-    heard = len({row.utterance for row in rows if row.split == corpus["split"]})
-    found = {key: signature[key] for key in ("suite", "conditions", "corpus", "talkers", "noise_dir")}
-    closest: tuple[list[str], Inputs] | None = None
-    for limit in dict.fromkeys((0, heard, now.limit)):
+    corpus = signature.corpus
+    heard = len({row.utterance for row in rows if row.split == corpus.split})
+    limits = [signature.limit] if signature.limit is not None else [0, heard, load_suite(signature.suite.name).limit]
+    found: list[tuple[list[str], Inputs]] = []
+    for limit in dict.fromkeys(limits):
         inputs = resolve_inputs(
-            suite["name"],
-            corpus=[corpus["source"]],
-            conditions=list(conditions),
+            signature.suite.name,
+            corpus=[corpus.source],
+            conditions=list(signature.conditions),
             full=False,
             limit=limit,
-            split=corpus["split"],
+            split=corpus.split,
             noise_dir=noise_dir,
         )
-        different = differences(found, _expected(inputs))
-        if closest is None or len(different) < len(closest[0]):
-            closest = different, inputs
-        if not different:
+        now = inputs.signature(
+            inputs.corpora[0],
+            model=signature.model,
+            batch_size=signature.batch_size,
+            planned_rows=signature.planned_rows,
+            versions=signature.versions,
+        )
+        found.append((signature.of_another_run(now), inputs))
+        if not found[-1][0]:
             break
-    assert closest is not None
-    return closest[1], _shortened([f"signature: {one}" for one in closest[0]], "entries of the signature")
-
-
-def _expected(inputs: Inputs) -> dict[str, Any]:
-    suite, [selected] = inputs.suite, inputs.corpora
-    reported, fitting, noise_dir = selected.reported, selected.fitting, inputs.noise_dir
-    return {
-        "suite": {"name": suite.name, "version": suite.version, "fingerprint": suite.fingerprint, "baseline": suite.baseline},
-        "conditions": {one.id: {"family": one.family, "severity": one.severity} for one in inputs.conditions},
-        "corpus": {
-            "name": reported.name,
-            "source": reported.source,
-            "fingerprint": reported.fingerprint(),
-            "fitting_fingerprint": fitting.fingerprint() if fitting else None,
-            "split": inputs.split,
-            "licence": reported.licence,
-            "speaker_is": reported.speaker_is,
-            "group_is": reported.group_is,
-        },
-        "talkers": {"name": inputs.talkers.name, "fingerprint": inputs.talkers.fingerprint()},
-        "noise_dir": {"name": noise_dir.name, "fingerprint": folder_fingerprint(noise_dir)} if noise_dir else None,
-    }
+    different, inputs = min(found, key=lambda one: len(one[0]))
+    return inputs, _shortened([f"signature: {one}" for one in different], "entries of the signature")
 
 
 def _plan(inputs: Inputs, rows: Sequence[Row]) -> list[str]:
@@ -240,12 +218,12 @@ def _without_reasons(summary: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _audio(result: Result, signature: Mapping[str, Any], rows: Sequence[Row], sample: int, noise_dir: Path | None) -> tuple[int, list[str]]:
+def _audio(result: Result, signature: Signature, rows: Sequence[Row], sample: int, noise_dir: Path | None) -> tuple[int, list[str]]:
     """Render a seeded sample again; return how many clips, and those that came out otherwise."""
     heard = {(row.condition, row.utterance): row.audio_sha256 for row in rows if row.audio_sha256}
-    seed = signature["model"]["id"]
+    seed = signature.model.id
     chosen = sorted(heard, key=lambda key: hashlib.sha256("\0".join((seed, *key)).encode()).digest())[:sample]
-    again = hashes_now(signature["suite"]["name"], signature["corpus"]["source"], chosen, noise_dir, 0)
+    again = hashes_now(signature.suite.name, signature.corpus.source, chosen, noise_dir, 0)
     wrong = [
         f"audio of {condition}, {utterance}: {heard[condition, utterance]} -> {sha256}"
         for condition, utterance, sha256 in again

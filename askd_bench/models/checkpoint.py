@@ -18,8 +18,8 @@ from transformers.utils import logging as transformers_logging
 
 from askd_bench.errors import UserError, unknown_name
 from askd_bench.models.names import bundled_models
-from askd_bench.models.protocol import ModelCard
 from askd_bench.models.size import weights_bytes
+from askd_bench.signature import ModelCard
 
 UNREADABLE = (
     OSError,

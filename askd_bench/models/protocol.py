@@ -7,6 +7,7 @@ from typing import Any, Protocol, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
+from askd_bench.signature import ModelCard
 from askd_bench.types import Failure, Samples, Transcription
 
 Features = NDArray[np.float32]
@@ -31,29 +32,6 @@ class RawAudio:
 
 REMOTE = "remote"
 """The `device` of a model on another machine: this process' memory says nothing about it, and its timings include the network."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ModelCard:
-    """What identifies a model in a result directory.
-
-    `parameters`, `weights_bytes` (as stored) and `macs_per_second` (multiply-accumulates for a second of audio, see `size`) are None where
-    they cannot be counted. `weights_sha256` covers names and values of all tensors as stored, so that it does not depend on how a
-    checkpoint is cut into files; where there are no weights to be had, the adapter says in `decoding` what it covers instead. `decoding`
-    holds every setting that may change the text.
-    """
-
-    id: str
-    source: str
-    architecture: str
-    parameters: int | None
-    weights_bytes: int | None
-    macs_per_second: int | None
-    weights_sha256: str
-    decoding: dict[str, str | int | float | bool | None]
-    dtype: str
-    device: str
-    threads: int
 
 
 class Transcriber(Protocol):

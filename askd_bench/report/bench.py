@@ -8,6 +8,7 @@ from rich.table import Table
 
 from askd_bench.evaluation.latency_line import LatencyLine
 from askd_bench.evaluation.timings import Benchmark
+from askd_bench.signature import ModelCard
 
 
 def bench_table(benchmark: Benchmark) -> Table:
@@ -40,7 +41,7 @@ def bench_table(benchmark: Benchmark) -> Table:
 
 def bench_json(benchmark: Benchmark | LatencyLine) -> str:
     """Return everything that was measured, as JSON."""
-    return json.dumps(asdict(benchmark), indent=1)
+    return json.dumps(asdict(benchmark), indent=1, default=ModelCard.model_dump)
 
 
 def latency_table(line: LatencyLine) -> Table:

@@ -1,6 +1,5 @@
 """`compare`: a student beside its teacher, and beside a control trained without it, on the same audio."""
 
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -14,10 +13,10 @@ from askd_bench.errors import UserError
 from askd_bench.metrics.comparison import Comparison, ConditionComparison, Versus
 from askd_bench.metrics.comparison import compare as compare_rows
 from askd_bench.metrics.estimate import Estimate
-from askd_bench.results import Result, differences
+from askd_bench.results import Result
+from askd_bench.signature import differences
 from askd_bench.text import DEFAULT_NORMALISER
 
-_MUST_AGREE = ("schema_version", "suite", "corpus", "rules", "talkers", "noise_dir")
 _ABSENT = Estimate.absent("not compared")
 
 
@@ -35,10 +34,9 @@ def compare(student: Path, teacher: Path, *, control: Path | None = None, normal
     results = {"student": Result.open(student), "teacher": Result.open(teacher)}
     if control is not None:
         results["control"] = Result.open(control)
-    base = _what_matters(results["student"])
+    base = results["student"].signature()
     for role, result in results.items():
-        different = differences(base, _what_matters(result))
-        if different:
+        if different := base.of_other_speech(result.signature()):
             raise UserError(f"{role}: {result.path} is not comparable with the student's result: {'; '.join(different)}")
     return compare_rows(
         results["student"].rows(),
@@ -50,7 +48,7 @@ def compare(student: Path, teacher: Path, *, control: Path | None = None, normal
 
 def decoded_differently(student: Path, teacher: Path, *, control: Path | None = None) -> list[str]:
     """Return how the others' decoding differs from the student's, e.g. 'teacher: audio_context: "margin 64" -> null'; it may."""
-    own, *others = (Result.open(path).signature()["model"]["decoding"] for path in (student, teacher, control) if path is not None)
+    own, *others = (Result.open(path).signature().model.decoding for path in (student, teacher, control) if path is not None)
     return [f"{role}: {one}" for role, other in zip(("teacher", "control"), others, strict=False) for one in differences(own, other)]
 
 
@@ -163,10 +161,3 @@ def _interval(estimate: Estimate, factor: float, digits: int, *, signed: bool = 
 
 def _p(p: float | None) -> str:
     return "–" if p is None else "< .001" if p < 0.001 else f"{p:.3f}".lstrip("0") if p < 1 else "1"
-
-
-def _what_matters(result: Result) -> dict[str, Any]:
-    signature = result.signature()
-    kept: dict[str, Any] = json.loads(json.dumps({key: signature.get(key) for key in _MUST_AGREE}))
-    kept["conditions"] = sorted(signature["conditions"])
-    return kept

@@ -1,7 +1,7 @@
 """Error rates by group of speakers, condition by condition: whom does a model serve worse, and where does noise make it worse still."""
 
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Literal
 
 import pandas as pd
 from rich import box
@@ -45,10 +45,11 @@ def groups_frame(tables: Mapping[str, GroupTable]) -> pd.DataFrame:
 
 def groups_view(result: Result, normalizer: str = DEFAULT_NORMALISER, by: By = "group") -> Table:
     """Return a table with a row a group and a column a condition; the lower rows compare the groups."""
-    corpus: Mapping[str, Any] = result.signature()["corpus"]
+    corpus = result.signature().corpus
+    meaning = corpus.group_is if by == "group" else corpus.speaker_is
     tables = group_tables(result, normalizer, by)
     view = Table(
-        title=f"WER % by {by}: {corpus[f'{by}_is']}, corpus {corpus['name']}",
+        title=f"WER % by {by}: {meaning}, corpus {corpus.name}",
         box=box.SIMPLE_HEAVY,
         title_justify="left",
         pad_edge=False,

@@ -11,6 +11,7 @@ from askd_bench.metrics.summary import POOLED
 from askd_bench.report.frames import HEADLINE, condition_table, headline_cell
 from askd_bench.report.reference_models import reference_summaries
 from askd_bench.results import Result
+from askd_bench.signature import Signature
 
 LEGEND = (
     "WER %: word errors per 100 reference words [95 % interval] · Δ clean: WER points above the baseline condition, same utterances · "
@@ -23,7 +24,7 @@ LEGEND = (
 def headline(result: Result) -> Table:
     """Return the headline table of a result, with packaged results on the same audio below each condition."""
     signature, summary, references = result.signature(), result.stored_summary(), reference_summaries(result)
-    name = signature["model"]["id"]
+    name = signature.model.id
     table = Table(
         title=title_of(result),
         box=box.SIMPLE_HEAVY,
@@ -61,15 +62,15 @@ def headline(result: Result) -> Table:
 def title_of(result: Result) -> str:
     """Return what was run on what, and how; and how far it is where it has not ended."""
     signature, left = result.signature(), result.rows_left()
-    model, suite = signature["model"], signature["suite"]
+    model = signature.model
     return (
-        f"{model['id']} on {suite['name']}-v{suite['version']}, corpus {signature['corpus']['name']}"
-        f" ({model['dtype']}, {model['device']}, {model['threads']} threads, batch {signature['batch_size']})"
+        f"{model.id} on {signature.suite.label}, corpus {signature.corpus.name}"
+        f" ({model.dtype}, {model.device}, {model.threads} threads, batch {signature.batch_size})"
         + (f"\nunfinished: {left[0]} of {left[1]} rows; the same `run` goes on" if left else "")
     )
 
 
-def _caption(signature: Mapping[str, Any], summary: Mapping[str, Any], references: Mapping[str, Mapping[str, Any]]) -> str:
+def _caption(signature: Signature, summary: Mapping[str, Any], references: Mapping[str, Mapping[str, Any]]) -> str:
     intervals = summary["intervals"]
     speed = summary[POOLED]["metrics"].get("rtfx", {})
     rtfx = f"RTFx {speed['value']:.1f}" if speed.get("value") is not None else f"RTFx –: {speed.get('reason', 'not measured')}"
@@ -80,8 +81,8 @@ def _caption(signature: Mapping[str, Any], summary: Mapping[str, Any], reference
     )
 
 
-def _context(signature: Mapping[str, Any]) -> str:
-    context = signature["model"]["decoding"].get("audio_context")
+def _context(signature: Signature) -> str:
+    context = signature.model.decoding.get("audio_context")
     return f"Audio context: {context}. " if context else ""
 
 
@@ -92,12 +93,12 @@ def _scaling(fit: Mapping[str, Any]) -> str:
     return f"Temperature {fit['temperature']:g}, fitted on {fit['dev_words']} dev words{edge}."
 
 
-def _ratios(signature: Mapping[str, Any], summary: Mapping[str, Any], references: Mapping[str, Mapping[str, Any]]) -> str:
-    families = {name: about["family"] or name for name, about in signature["conditions"].items()}
+def _ratios(signature: Signature, summary: Mapping[str, Any], references: Mapping[str, Mapping[str, Any]]) -> str:
+    families = {name: about.family or name for name, about in signature.conditions.items()}
     text = ""
     for model, other in references.items():
         rates, reference_rates = (
-            {name: table["metrics"]["wer"]["value"] for name, table in one["conditions"].items() if name != signature["suite"]["baseline"]}
+            {name: table["metrics"]["wer"]["value"] for name, table in one["conditions"].items() if name != signature.suite.baseline}
             for one in (summary, other)
         )
         ratio = mean_corruption_error_ratio(rates, reference_rates, families=families)

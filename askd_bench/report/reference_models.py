@@ -18,13 +18,11 @@ def reference_summaries(result: Result) -> dict[str, dict[str, Any]]:
     further seeds of an arm: the leaderboard has them all.
     """
     signature = result.signature()
-    suite = signature["suite"]
-    label = f"{suite['name']}-v{suite['version']}"
     normalizer = (result.summary() or {}).get("normalizer", {}).get("name", DEFAULT_NORMALISER)
     heard = {(row.condition, row.utterance): (row.audio_sha256, row.reference) for row in result.rows() if row.audio_sha256}
     found: dict[str, dict[str, Any]] = {}
     bundled = bundled_models()
-    for folder in sorted(REFERENCE_RESULTS_DIR.glob(f"*/{label}/{signature['corpus']['name']}")):
+    for folder in sorted(REFERENCE_RESULTS_DIR.glob(f"*/{signature.suite.label}/{signature.corpus.name}")):
         if folder.parent.parent.name not in bundled or folder.resolve() == result.path.resolve():
             continue
         matching = list(_matching(Result.open(folder), heard))

@@ -21,7 +21,8 @@ from askd_bench.evaluation.merge import merge
 from askd_bench.evaluation.plan import Plan
 from askd_bench.evaluation.run import CorpusResult, run
 from askd_bench.evaluation.shards import DONE_FILE, Shard
-from askd_bench.results import ROWS_FILE, SIGNATURE_FILE, SUMMARY_FILE, Result
+from askd_bench.results import ROWS_FILE, SUMMARY_FILE, Result
+from askd_bench.signature import SIGNATURE_FILE
 from askd_bench.suites import Condition
 from askd_bench.types import Utterance
 
@@ -187,7 +188,7 @@ def test_a_shard_has_no_figures(finished: Path, small_corpus: Path, whole: Corpu
     assert not (again.path / SUMMARY_FILE).exists()
     with pytest.raises(UserError, match=r"is shard 2/3 of a run \(allowed: what `askd-bench merge` makes of all shards\)"):
         Result.open(again.path)
-    assert set(again.signature) == {*whole.signature, "shard"}
+    assert set(again.signature.as_dict()) == {*whole.signature.as_dict(), "shard"}
 
 
 @pytest.mark.parametrize("kept", [0.0, 0.5, 0.9])

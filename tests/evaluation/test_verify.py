@@ -13,7 +13,8 @@ from askd_bench.errors import UserError
 from askd_bench.evaluation.run import run
 from askd_bench.evaluation.verify import Verdict, verify
 from askd_bench.paths import REFERENCE_RESULTS_DIR
-from askd_bench.results import ROWS_FILE, SIGNATURE_FILE, SUMMARY_FILE, Result
+from askd_bench.results import ROWS_FILE, SUMMARY_FILE, Result
+from askd_bench.signature import SIGNATURE_FILE
 
 Line = dict[str, Any]
 PACKAGED = REFERENCE_RESULTS_DIR / "whisper-tiny.en" / "noisy-v1" / "prompts"
@@ -174,13 +175,13 @@ def test_a_line_that_is_no_row_is_found(copy: Path) -> None:
         (("talkers", "fingerprint"), "0" * 64, "signature: talkers.fingerprint: "),
         (("rules", "seed"), "mine", "signature: rules.seed: "),
         (("model", "id"), "better", "signature: belongs into better/noisy-v1/"),
-        (("model", "extra"), 1, "signature: model: "),
-        (("schema_version",), 0, "signature: schema_version: 0 -> 1"),
+        (("model", "extra"), 1, "key model.extra: 'extra' is unknown"),
+        (("schema_version",), 0, "schema_version: Input should be 1 (got 0)"),
         (("conditions", "white-0dB", "severity"), 5.0, "signature: conditions.white-0dB.severity: 5.0 -> 0.0"),
         (("conditions", "unheard-of"), {"family": None, "severity": None}, "'unheard-of' is unknown"),
         (("suite", "name"), "nosiy", "suite: 'nosiy' is unknown"),
-        (("corpus",), {}, "malformed: KeyError"),
-        (("model",), None, "malformed: TypeError"),
+        (("corpus",), {}, "corpus.name: is missing"),
+        (("model",), None, "model: Input should be"),
     ],
 )
 def test_a_signature_that_is_not_true_is_found(keys: tuple[str, ...], value: Any, said: str, copy: Path) -> None:

@@ -1,6 +1,5 @@
 """A short audio context is on the table's caption and in what `compare` lists as decoded differently; nothing is said of a full one."""
 
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +17,7 @@ from askd_bench.results import Result
 def short_and_full(small_corpus: Path, stub_model: Any, tmp_path: Path) -> tuple[Path, Path]:
     paths = []
     for name, more in (("short", {"audio_context": "margin 64"}), ("full", {})):
-        stub_model(HashingTranscriber(card=replace(CARD, id=name, decoding={**CARD.decoding, **more})))
+        stub_model(HashingTranscriber(card=CARD.model_copy(update={"id": name, "decoding": {**CARD.decoding, **more}})))
         [result] = run("noisy", name, corpus=[str(small_corpus)], conditions=["clean"], workers=0, output=tmp_path)
         paths.append(result.path)
     return paths[0], paths[1]

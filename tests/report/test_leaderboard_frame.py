@@ -218,7 +218,7 @@ def test_the_overall_rank_rests_on_core_suites_or_where_there_are_none_on_all(tm
 
 def bench_of(root: Path, model: str, *rtfx: float, **changes: Any) -> None:
     """Write what `bench --json` prints, at batch 1, 2, ..., of the weights that the model's rows come from."""
-    weights = Result.open(root / model / "noisy-v1" / "dialogue").signature()["model"]["weights_sha256"]
+    weights = Result.open(root / model / "noisy-v1" / "dialogue").signature().model.weights_sha256
     card = {"weights_sha256": weights, "dtype": "float32", "device": "cpu", "threads": 2} | changes
     speeds = [{"batch_size": size, "p50_s": 0.2, "p95_s": 0.3, "rtfx": value} for size, value in enumerate(rtfx, 1)]
     (root / "speed").mkdir(exist_ok=True)

@@ -21,7 +21,8 @@ from askd_bench.report.frames import HEADLINE, condition_table, headline_cell
 from askd_bench.report.groups import group_tables
 from askd_bench.report.page.build import report
 from askd_bench.report.page.sections import open_sections
-from askd_bench.results import ROWS_FILE, SIGNATURE_FILE, SUMMARY_FILE, Result
+from askd_bench.results import ROWS_FILE, SUMMARY_FILE, Result
+from askd_bench.signature import SIGNATURE_FILE
 from askd_bench.text import DEFAULT_NORMALISER
 
 FEW = some_rows(16, ("clean", "babble-0dB"))
@@ -55,7 +56,7 @@ def test_the_headline_is_that_of_the_summaries(family: Any, family_tree: Element
     for path in vars(family).values():
         result = Result.open(path)
         for _, record in condition_table(result.stored_summary()).iterrows():
-            cells = shown[str(record["condition"]), result.signature()["model"]["id"]]
+            cells = shown[str(record["condition"]), result.signature().model.id]
             assert cells[0] == str(record["utterances"])
             for cell, spec in zip(cells[1:], HEADLINE, strict=True):
                 value = headline_cell(record, *spec[1:])
@@ -171,8 +172,8 @@ def test_groups_are_shown_where_the_suite_goes_by_them(family_tree: Element, tmp
     packaged = REFERENCE_RESULTS_DIR / TEACHER / "accents-v1" / "accents"
     page = page_of(packaged, write_result(tmp_path, "b", student("b", error_rate=0.2), source=packaged), out=tmp_path / "page.html")
     result = Result.open(packaged)
-    heading, *rows = lines_of(page, f"WER % by group ({result.signature()['corpus']['group_is']})")
-    conditions = list(result.signature()["conditions"])
+    heading, *rows = lines_of(page, f"WER % by group ({result.signature().corpus.group_is})")
+    conditions = list(result.signature().conditions)
     assert heading == ["group", "model", "utt.", *conditions]
     shown = {(row[0], row[1]): row for row in rows}
     tables = group_tables(result)
@@ -243,16 +244,17 @@ def test_structure_for_those_who_listen_or_type(family_tree: Element) -> None:
     assert all(clip.attributes["aria-label"] for clip in family_tree.all("audio"))
 
 
+NAMES = [text.replace("/", "") for text in HOSTILE]
+"""Those of models and corpora, which no path can be."""
+
+
 def test_text_cannot_become_markup(tmp_path: Path) -> None:
     """Everything that a result may hold: names, texts, and all of the signature."""
     source = write_result(tmp_path, "ok", CLEAN)
-    bad = write_result(
-        tmp_path, HOSTILE[0] + HOSTILE[1], CLEAN, hostile, about={"device": HOSTILE[1], "decoding": {HOSTILE[0]: HOSTILE[2]}}
-    )
+    bad = write_result(tmp_path, NAMES[0] + NAMES[1], CLEAN, hostile, about={"device": HOSTILE[1], "decoding": {HOSTILE[0]: HOSTILE[2]}})
     for path in (source, bad):
         signature = json.loads((path / SIGNATURE_FILE).read_text())
-        signature["corpus"] |= {"name": HOSTILE[1], "source": HOSTILE[0], "group_is": HOSTILE[2]}
-        signature["suite"] |= {"name": HOSTILE[2]}
+        signature["corpus"] |= {"name": NAMES[1], "source": HOSTILE[0], "group_is": HOSTILE[2]}
         (path / SIGNATURE_FILE).write_text(json.dumps(signature))
     out = tmp_path / "page.html"
     page = page_of(bad, source, out=out, gallery=2, figures=tmp_path / "figures")

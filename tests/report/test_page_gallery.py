@@ -18,7 +18,8 @@ from askd_bench.paths import SUITES_DIR
 from askd_bench.report.page.audio import opus
 from askd_bench.report.page.gallery import Gallery, gallery
 from askd_bench.report.page.sections import open_sections
-from askd_bench.results import SIGNATURE_FILE, Result
+from askd_bench.results import Result
+from askd_bench.signature import SIGNATURE_FILE
 from askd_bench.suites import load_suite
 from askd_bench.text import DEFAULT_NORMALISER
 
@@ -190,5 +191,5 @@ def test_without_a_hypothesis_the_error_is_shown(tmp_path: Path) -> None:
 def test_the_packaged_rows_are_those_of_this_machine() -> None:
     """Every chosen rendering of the packaged result, under all its conditions, has the packaged hash."""
     found = shown(REAL / "prompts", size=1)
-    assert [under.condition for under in found.exhibits[0].under] == list(Result.open(REAL / "prompts").signature()["conditions"])
+    assert [under.condition for under in found.exhibits[0].under] == list(Result.open(REAL / "prompts").signature().conditions)
     assert all(under.checked for under in found.exhibits[0].under)

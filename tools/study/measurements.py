@@ -139,8 +139,7 @@ class Measurements:
         return _test_rows(self._result(self.plan.teacher, suite, corpus))
 
     def _baseline(self, suite: str, corpus: str) -> str:
-        baseline: str = self._result(self.plan.teacher, suite, corpus).signature()["suite"]["baseline"]
-        return baseline
+        return self._result(self.plan.teacher, suite, corpus).signature().suite.baseline
 
     def _result(self, model: str, suite: str, corpus: str) -> Result:
         return Result.open(self.results / model / suite / corpus)

@@ -25,7 +25,7 @@ from askd_bench.evaluation.panel import Panel, Work
 from askd_bench.evaluation.profile import Profile
 from askd_bench.evaluation.versions import versions
 from askd_bench.models.protocol import Transcriber
-from askd_bench.results import differences
+from askd_bench.signature import differences
 from askd_bench.types import Row
 
 BATCHES_A_UNIT = 4

@@ -1,14 +1,14 @@
 """What runs on the machines of a Ray cluster: an actor that holds the models, and renders and hears what the driver sends it."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 from askd_bench.errors import UserError
 from askd_bench.evaluation.panel import Hearing, Panel, Work
 from askd_bench.evaluation.versions import versions
-from askd_bench.models.protocol import Frontend, ModelCard, Transcriber
-from askd_bench.results import differences
+from askd_bench.models.protocol import Frontend, Transcriber
+from askd_bench.signature import ModelCard, differences
 from askd_bench.types import Row
 
 
@@ -32,7 +32,7 @@ class Description:
     @property
     def identity(self) -> dict[str, Any]:
         """Everything that may change a row; equal for all actors of a run."""
-        return {"versions": dict(self.versions)} | {f"model {number}": asdict(one.card) for number, one in enumerate(self.models)}
+        return {"versions": dict(self.versions)} | {f"model {number}": one.card.model_dump() for number, one in enumerate(self.models)}
 
 
 @dataclass(frozen=True, slots=True)

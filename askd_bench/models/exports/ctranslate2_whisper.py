@@ -28,8 +28,9 @@ from askd_bench.models.exports.shared import (
     transcribe_fitting,
 )
 from askd_bench.models.options import Options
-from askd_bench.models.protocol import Features, ModelCard
+from askd_bench.models.protocol import Features
 from askd_bench.models.whisper.parts import WhisperParts, whisper_parts
+from askd_bench.signature import ModelCard
 from askd_bench.types import Transcription
 
 _RUNTIME = "CTranslate2"

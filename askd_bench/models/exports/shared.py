@@ -16,8 +16,9 @@ from askd_bench.errors import UserError
 from askd_bench.models.checkpoint import one_line
 from askd_bench.models.features.log_mel import of_equal_length
 from askd_bench.models.options import Options
-from askd_bench.models.protocol import Features, ModelCard
+from askd_bench.models.protocol import Features
 from askd_bench.models.whisper.parts import WhisperParts
+from askd_bench.signature import ModelCard
 from askd_bench.types import Transcription
 
 _OUT_OF_MEMORY = ("could not create a memory object", "Failed to allocate", "bad_alloc", "out of memory")

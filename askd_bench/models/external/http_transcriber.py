@@ -37,7 +37,8 @@ from askd_bench.models.external.answers import OPTIONS, UNSTATED, safe_name
 from askd_bench.models.external.http_formats import FORMS, transcription_of
 from askd_bench.models.external.http_requests import Client, Exhausted, Refused
 from askd_bench.models.options import Options
-from askd_bench.models.protocol import REMOTE, Features, ModelCard, RawAudio
+from askd_bench.models.protocol import REMOTE, Features, RawAudio
+from askd_bench.signature import ModelCard
 from askd_bench.types import SAMPLING_RATE, Failure, Samples, Transcription
 
 _ENDPOINT = "/audio/transcriptions"

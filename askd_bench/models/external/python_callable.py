@@ -24,7 +24,8 @@ from askd_bench.errors import UserError, unknown_name
 from askd_bench.models.external.answers import OPTIONS, UNSTATED, read_transcription, safe_name
 from askd_bench.models.memory import is_out_of_memory
 from askd_bench.models.options import Options
-from askd_bench.models.protocol import Features, ModelCard, RawAudio
+from askd_bench.models.protocol import Features, RawAudio
+from askd_bench.signature import ModelCard
 from askd_bench.types import SAMPLING_RATE, Transcription
 
 _FORMS = "python:module:factory or python:path/to/file.py:factory"

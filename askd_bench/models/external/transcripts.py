@@ -19,7 +19,8 @@ from askd_bench.audio import audio_sha256, to_int16
 from askd_bench.errors import UserError
 from askd_bench.models.external.answers import OPTIONS, UNSTATED, read_transcription, safe_name
 from askd_bench.models.options import Options
-from askd_bench.models.protocol import Features, ModelCard, RawAudio
+from askd_bench.models.protocol import Features, RawAudio
+from askd_bench.signature import ModelCard
 from askd_bench.types import Failure, Transcription
 
 _KEYS = ("hypothesis", "pred_text")

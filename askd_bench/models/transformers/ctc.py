@@ -14,7 +14,8 @@ from askd_bench.models.decoding.text_tokens import TextTokens, check_finite
 from askd_bench.models.devices import set_up
 from askd_bench.models.features.audio_inputs import AudioInputs
 from askd_bench.models.options import Options
-from askd_bench.models.protocol import Features, ModelCard
+from askd_bench.models.protocol import Features
+from askd_bench.signature import ModelCard
 from askd_bench.types import Transcription
 
 LONGEST_IN_BATCH_S = 30.0

@@ -3,7 +3,6 @@
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +12,7 @@ from askd_bench.metrics.scoring import Scored, score
 from askd_bench.metrics.systems import Aligned, align_systems
 from askd_bench.models.names import DEFAULT_MODEL
 from askd_bench.results import Key, Result
+from askd_bench.signature import Signature
 from askd_bench.types import Row
 
 Arrays = Mapping[str, NDArray[np.generic]]
@@ -57,7 +57,7 @@ class Board:
     baseline: str
     conditions: tuple[str, ...]
     results: Mapping[str, Result]
-    signatures: Mapping[str, Mapping[str, Any]]
+    signatures: Mapping[str, Signature]
     aligned: Aligned
     audio: NDArray[np.str_]
     statistics: Mapping[str, Statistics]
@@ -138,8 +138,8 @@ def _heard(rows: Mapping[Key, Row]) -> dict[Key, tuple[str | None, str]]:
 def _board(suite: str, corpus: str, yardstick: str, keys: Sequence[Key], taken: Mapping[str, tuple[Result, Mapping[Key, Row]]]) -> Board:
     signatures = {name: result.signature() for name, (result, _) in taken.items()}
     signature = signatures[yardstick]
-    baseline, heard = signature["suite"]["baseline"], {condition for condition, _ in keys}
-    conditions = tuple(condition for condition in signature["conditions"] if condition in heard)
+    baseline, heard = signature.suite.baseline, {condition for condition, _ in keys}
+    conditions = tuple(condition for condition in signature.conditions if condition in heard)
     tables = [[table[key] for key in keys] for _, table in taken.values()]
     return Board(
         suite=suite,

@@ -21,7 +21,7 @@ def commands(leaderboard: Leaderboard) -> list[str]:
 
 def _command(name: str, boards: list[Board]) -> str:
     suite = load_suite(name)
-    corpora = [str(board.signatures[next(iter(board.signatures))]["corpus"]["source"]) for board in boards]
+    corpora = [str(board.signatures[next(iter(board.signatures))].corpus.source) for board in boards]
     heard = dict.fromkeys(condition for board in boards for condition in board.conditions)
     utterances = max(len(set(board.aligned.utterance)) for board in boards)
     options = [f"--corpus {corpus}" for corpus in corpora] if set(corpora) != set(suite.corpora) else []

@@ -16,6 +16,7 @@ from askd_bench.report.leaderboard.figures import FIGURES, TEACHING, by_conditio
 from askd_bench.report.leaderboard.pools import Pool, pool
 from askd_bench.report.leaderboard.speeds import Bench, read_speeds
 from askd_bench.results import find_results
+from askd_bench.signature import Signature
 
 OVERALL = "overall"
 ALL_CORPORA = "all"
@@ -90,7 +91,7 @@ def leaderboard_of(folder: Path) -> Leaderboard:
         overall=overall,
         frame=_frame(records),
         models=models,
-        speeds=read_speeds(folder, {name: board.signatures[name]["model"]["weights_sha256"] for board in boards for name in board.models}),
+        speeds=read_speeds(folder, {name: board.signatures[name].model.weights_sha256 for board in boards for name in board.models}),
         published=read_published(folder),
     )
 
@@ -98,7 +99,7 @@ def leaderboard_of(folder: Path) -> Leaderboard:
 def _check_identity(name: str, boards: Sequence[Board]) -> None:
     seen: dict[str, tuple[Any, Board]] = {}
     for board in boards:
-        model = board.signatures[name]["model"]
+        model = board.signatures[name].model.model_dump()
         for key in _IDENTITY:
             value, first = seen.setdefault(key, (model[key], board))
             if value != model[key]:
@@ -150,9 +151,9 @@ def _key(suite: str, corpus: str, number: int, condition: str, model: str) -> di
     return {"suite": suite, "corpus": corpus, "board": number, "condition": condition, "model": model}
 
 
-def _circumstances(signatures: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+def _circumstances(signatures: Sequence[Signature]) -> dict[str, Any]:
     """Return the model's size, and how it ran; where runs differ, each way once."""
-    flat = [{**signature["model"], "batch_size": signature["batch_size"]} for signature in signatures]
+    flat = [{**signature.model.model_dump(), "batch_size": signature.batch_size} for signature in signatures]
     ways = {name: " or ".join(dict.fromkeys(str(one[name]) for one in flat)) for name in _CIRCUMSTANCES}
     return {"parameters": flat[0]["parameters"], **ways}
 

@@ -179,8 +179,7 @@ def _to_be_ranked(leaderboard: Leaderboard) -> Section:
 
 def _parameters(leaderboard: Leaderboard, model: str) -> int | None:
     """Return a model's number of parameters, from any of its results; None where it has none that can be counted."""
-    parameters: int | None = next(board.signatures[model]["model"]["parameters"] for board in leaderboard.boards if model in board.results)
-    return parameters
+    return next(board.signatures[model].model.parameters for board in leaderboard.boards if model in board.results)
 
 
 def _published(tables: Sequence[Published]) -> list[Section]:

@@ -39,15 +39,14 @@ def clips(section: Section, utterances: Collection[str], *, noise_dir: Path | No
     """
     signature = section.entries[0].signature
     if section.suite is None:
-        name = f"{signature['suite']['name']}-v{signature['suite']['version']}"
-        return {}, f"suite {name} is not at hand as it was run; if it is your own, name its file (--suite)"
+        return {}, f"suite {signature.suite.label} is not at hand as it was run; if it is your own, name its file (--suite)"
     try:
-        talkers = tuple(open_corpus(signature["talkers"]["name"]))
-        recordings = list(_found(section.corpus["source"], utterances))
+        talkers = tuple(open_corpus(signature.talkers.name))
+        recordings = list(_found(section.corpus.source, utterances))
     except UserError as error:
         return {}, str(error)
     if not recordings:
-        return {}, f"corpus {section.corpus['source']!r} no longer has these utterances"
+        return {}, f"corpus {section.corpus.source!r} no longer has these utterances"
     return dict(_rendered(section, section.suite, recordings, talkers, noise_dir)), ""
 
 

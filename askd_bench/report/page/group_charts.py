@@ -41,7 +41,7 @@ def group_charts(section: Section, groups: Groups) -> list[Chart]:
                 name=slug(section.name, "groups", condition),
                 title=f"Groups of speakers: {condition}",
                 caption=(
-                    f"{section.title}; groups are: {section.corpus['group_is']}. 95 % intervals; groups too small to tell are not drawn."
+                    f"{section.title}; groups are: {section.corpus.group_is}. 95 % intervals; groups too small to tell are not drawn."
                 ),
                 kind="dots",
                 x_label="WER, %",

@@ -30,5 +30,5 @@ def group_table(section: Section, groups: Groups) -> MetricTable | None:
             between = tuple(cell((getattr(tables[c], attribute) if c in tables else _ABSENT).as_dict(), factor, digits) for c in conditions)
             below.append(Line(label, len(names), entry.name, entry.style, "", between))
     headings = tuple(Heading(c, f"word error rate under {c}, %", "lower is better") for c in conditions)
-    title = f"WER % by group ({section.corpus['group_is']})"
+    title = f"WER % by group ({section.corpus.group_is})"
     return MetricTable("groups", title, headings, tuple(lines), tuple(below), first="group")

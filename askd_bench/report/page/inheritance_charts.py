@@ -113,4 +113,4 @@ def _in_order(section: Section, comparison: Comparison) -> tuple[str, ...]:
 
 
 def _names(entry: Entry) -> Mapping[str, None]:
-    return dict.fromkeys((entry.name, str(entry.signature["model"]["id"])))
+    return dict.fromkeys((entry.name, entry.signature.model.id))

@@ -39,24 +39,24 @@ def notes(section: Section) -> list[str]:
 
 
 def _run(entry: Entry) -> Run:
-    model, signature = entry.signature["model"], entry.signature
+    model, signature = entry.signature.model, entry.signature
     speed = rtfx_of(entry)
-    decoding = ", ".join(f"{key} {value}" for key, value in (model.get("decoding") or {}).items())
+    decoding = ", ".join(f"{key} {value}" for key, value in (model.decoding).items())
     facts = (
-        ("parameters, millions", _millions(model.get("parameters"), 1)),
-        ("weights, MB", _millions(model.get("weights_bytes"), 0)),
-        ("MMAC per second of audio", _millions(model.get("macs_per_second"), 0)),
+        ("parameters, millions", _millions(model.parameters, 1)),
+        ("weights, MB", _millions(model.weights_bytes, 0)),
+        ("MMAC per second of audio", _millions(model.macs_per_second, 0)),
         ("decoding", decoding),
         (
             "computed with",
-            f"{model.get('dtype')} on {model.get('device')}, {model.get('threads')} threads, batch {signature.get('batch_size')}",
+            f"{model.dtype} on {model.device}, {model.threads} threads, batch {signature.batch_size}",
         ),
         ("RTFx", f"{speed['value']:.1f}" if isinstance(speed["value"], float) else f"– ({speed.get('reason')})"),
-        ("weights' sha256", str(model.get("weights_sha256"))[:12]),
-        ("askd-bench", str((signature.get("versions") or {}).get("askd-bench", "–"))),
+        ("weights' sha256", model.weights_sha256[:12]),
+        ("askd-bench", signature.versions.get("askd-bench", "–")),
         ("result directory", str(entry.result.path)),
     )
-    return Run(entry.name, entry.style, facts, json.dumps(signature, indent=1, ensure_ascii=False))
+    return Run(entry.name, entry.style, facts, json.dumps(signature.as_dict(), indent=1, ensure_ascii=False))
 
 
 def _millions(value: object, digits: int) -> str:

@@ -1,7 +1,6 @@
 """Result directories sorted into sections: models that heard the same suite on the same corpus stand side by side."""
 
 import itertools
-import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,12 +12,10 @@ from askd_bench.errors import UserError
 from askd_bench.metrics.scoring import Scored, score
 from askd_bench.report.page.charts import slug
 from askd_bench.results import Result
+from askd_bench.signature import CorpusId, Signature, SuiteId
 from askd_bench.suites import Suite, bundled_suites, load_suite
 from askd_bench.text import NORMALISERS, normaliser
 from askd_bench.types import Row
-
-_SAME = ("suite", "corpus", "rules", "talkers", "noise_dir")
-"""What two signatures must have in common for their figures to stand side by side."""
 
 _HEARD = "{count} rows of {name} and {other} are of different audio (or references): do not compare their figures"
 
@@ -38,7 +35,7 @@ class Entry:
     name: str
     style: int
     result: Result
-    signature: Mapping[str, Any]
+    signature: Signature
     summary: Mapping[str, Any]
     scored: Scored
 
@@ -75,10 +72,9 @@ class Section:
     notes: tuple[str, ...]
 
     @property
-    def corpus(self) -> Mapping[str, Any]:
+    def corpus(self) -> CorpusId:
         """The corpus of the signature."""
-        corpus: Mapping[str, Any] = self.entries[0].signature["corpus"]
-        return corpus
+        return self.entries[0].signature.corpus
 
     @property
     def shared(self) -> tuple[str, ...]:
@@ -116,23 +112,18 @@ def open_sections(paths: Sequence[Path], *, normalizer: str, suites: Sequence[Pa
     if twice is not None:
         raise UserError(f"result_dirs: {str(twice)!r} is given twice (allowed: once)")
     known = [load_suite(path) for path in suites]
-    groups: dict[str, list[tuple[Result, dict[str, Any]]]] = {}
+    groups: dict[str, list[tuple[Result, Signature]]] = {}
     for path in paths:
         result = Result.open(path)
         signature = result.signature()
-        try:
-            key = json.dumps([signature[part] for part in _SAME], sort_keys=True)
-            _ = signature["suite"]["baseline"], signature["conditions"], signature["model"]["id"], signature["corpus"]["name"]
-        except (KeyError, TypeError):
-            raise UserError(f"result_dir: {str(path)!r} has a signature of another schema (allowed: results of this version)") from None
-        groups.setdefault(key, []).append((result, signature))
+        groups.setdefault(signature.speech, []).append((result, signature))
     styles: dict[str, int] = {}
     taken: set[tuple[str, int]] = set()
     return [_section(members, normalizer, known, styles, taken) for members in groups.values()]
 
 
 def _section(
-    members: Sequence[tuple[Result, dict[str, Any]]],
+    members: Sequence[tuple[Result, Signature]],
     normalizer: str,
     known: Sequence[Suite],
     styles: dict[str, int],
@@ -142,7 +133,7 @@ def _section(
     heard: list[dict[tuple[str, str], tuple[str | None, str]]] = []
     names: list[str] = []
     for result, signature in members:
-        model = str(signature["model"]["id"])
+        model = signature.model.id
         names.append(model)
         name = model if names.count(model) == 1 else f"{model} ({names.count(model)})"
         hashes: dict[tuple[str, str], tuple[str | None, str]] = {}
@@ -162,18 +153,17 @@ def _section(
         )
         heard.append(hashes)
     signature = members[0][1]
-    suite, corpus = signature["suite"], signature["corpus"]
-    label = f"{suite['name']}-v{suite['version']}"
-    conditions = _in_order([list(entry.signature["conditions"]) for entry in entries])
-    name = slug(label, corpus["name"])
+    suite, corpus = signature.suite, signature.corpus
+    conditions = _in_order([list(entry.signature.conditions) for entry in entries])
+    name = slug(suite.label, corpus.name)
     number = next(number for number in itertools.count(1) if (name, number) not in taken)
     taken.add((name, number))
     return Section(
         name=name if number == 1 else f"{name}-no{number}",
-        title=f"{label} on {corpus['name']}" + (f" ({number}: other speech, or another version)" if number > 1 else ""),
+        title=f"{suite.label} on {corpus.name}" + (f" ({number}: other speech, or another version)" if number > 1 else ""),
         entries=tuple(entries),
         conditions=tuple(c for c in conditions if any(c in entry.summary["conditions"] for entry in entries)),
-        baseline=suite["baseline"],
+        baseline=suite.baseline,
         suite=_find_suite(suite, known),
         notes=tuple(_notes(entries, heard)),
     )
@@ -198,11 +188,11 @@ def _in_order(lists: Sequence[Sequence[str]]) -> list[str]:
     return list(dict.fromkeys([*longest, *(name for names in lists for name in names)]))
 
 
-def _find_suite(wanted: Mapping[str, Any], known: Sequence[Suite]) -> Suite | None:
-    candidates = [suite for suite in known if suite.name == wanted["name"]]
-    if wanted["name"] in bundled_suites():
-        candidates.append(load_suite(wanted["name"]))
-    return next((suite for suite in candidates if suite.fingerprint == wanted["fingerprint"]), None)
+def _find_suite(wanted: SuiteId, known: Sequence[Suite]) -> Suite | None:
+    candidates = [suite for suite in known if suite.name == wanted.name]
+    if wanted.name in bundled_suites():
+        candidates.append(load_suite(wanted.name))
+    return next((suite for suite in candidates if suite.fingerprint == wanted.fingerprint), None)
 
 
 def _notes(entries: Sequence[Entry], heard: Sequence[Mapping[tuple[str, str], tuple[str | None, str]]]) -> Iterator[str]:

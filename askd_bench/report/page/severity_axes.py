@@ -2,9 +2,9 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from askd_bench.report.page.sections import Section
+from askd_bench.signature import ConditionAxis
 from askd_bench.suites import Condition
 
 _UNITS = {"db": "dB", "dbfs": "dBFS", "s": "s", "ms": "ms", "hz": "Hz", "percent": "%", "kbps": "kbit/s"}
@@ -27,12 +27,12 @@ def axes_of(section: Section) -> list[Axis]:
 
     The direction is the suite's. Where the suite cannot be read again, it is the order of the conditions in the signature.
     """
-    about: dict[str, dict[str, Any]] = {}
+    about: dict[str, ConditionAxis] = {}
     for entry in section.entries:
-        about |= entry.signature["conditions"]
+        about |= entry.signature.conditions
     families: dict[str, dict[str, float]] = {}
     for condition in section.conditions:
-        family, severity = about[condition]["family"], about[condition]["severity"]
+        family, severity = about[condition].family, about[condition].severity
         if family is not None and severity is not None:
             families.setdefault(family, {})[condition] = float(severity)
     axes = []

@@ -14,7 +14,7 @@ from askd_bench.report.page.sections import Entry, Section
 
 def tradeoff_charts(section: Section) -> list[Chart]:
     """Return word error rate against parameters, and against RTFx where models have one; a figure needs two models or more."""
-    sizes = {entry.name: entry.signature["model"].get("parameters") for entry in section.entries}
+    sizes = {entry.name: entry.signature.model.parameters for entry in section.entries}
     speeds = {entry.name: rtfx_of(entry).get("value") for entry in section.entries}
     charts = [
         _chart(section, "size", "parameters, millions", {name: n / 1e6 for name, n in sizes.items() if n}),

@@ -101,7 +101,7 @@ def test_what_quantisation_costs(exports: dict[str, Path], short_clips: list[Any
         workers=0,
     )
     comparison = compare(student=results[1].path, teacher=results[0].path)
-    assert [result.signature["model"]["dtype"] for result in results] == ["float32", "int8_float32"]
+    assert [result.signature.model.dtype for result in results] == ["float32", "int8_float32"]
     assert {row.condition for row in comparison.conditions} == {"clean", "babble-0dB"}
     assert comparison.pooled.wer["student"].value is not None
     rows = [json.loads(line) for line in (results[1].path / "utterances.jsonl").read_text().splitlines()]

@@ -254,7 +254,7 @@ def test_a_run(trained: Path, utterances: list[Utterance], tmp_path: Path) -> No
     assert {row["utterance"]: row["hypothesis"] for row in written(result)} == {f"u{i}": text for i, text in enumerate(WRITTEN)}
     assert {row["batch"] for row in written(result)} == {3}
     assert result.summary["pooled"]["metrics"]["wer"]["value"] == 0.0
-    assert result.signature["model"]["decoding"]["token_confidence"] == "peak frame"
+    assert result.signature.model.decoding["token_confidence"] == "peak frame"
     group = save_waveform_model(tmp_path, feat_extract_norm="group", do_stable_layer_norm=False)
     [result] = run("noisy", str(group), output=tmp_path / "alone", workers=0, **options)
     assert {row["batch"] for row in written(result)} == {1}

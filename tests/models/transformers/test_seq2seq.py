@@ -336,4 +336,4 @@ def test_a_run(folders: dict[str, Path], utterances: list[Utterance], tmp_path: 
         expected = [written(folders[kind], generated(folders[kind], read_audio(one.audio))[0]) for one in utterances]
         assert [heard[f"u{i}"] for i in range(len(utterances))] == expected
         assert {row["batch"] for row in rows} == {1}
-        assert result.signature["model"]["macs_per_second"] is None
+        assert result.signature.model.macs_per_second is None
