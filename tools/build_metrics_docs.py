@@ -9,13 +9,14 @@ import re
 from pathlib import Path
 from types import ModuleType
 
-from askd_bench.metrics.registry import METRICS
+from askd_bench.metrics.catalogue import METRICS
 from askd_bench.text import NORMALISERS, normaliser
 
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "METRICS.md"
 
 CHAPTERS = (
     "word_errors",
+    "loop_free",
     "robustness",
     "srb_difficulty",
     "hallucination",

@@ -26,7 +26,7 @@ Conventions:
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,13 +34,16 @@ from numpy.typing import NDArray
 from askd_bench.errors import UserError
 from askd_bench.metrics.bootstrap import Array, Formula, Sums, ratio
 from askd_bench.metrics.items import Items
-from askd_bench.metrics.metric import Metric, Statistics, ratio_of
+from askd_bench.metrics.metric import Metric, Needs, Statistics, ratio_of
 from askd_bench.metrics.scoring import Scored
 
 BINS = 15
 MIN_ITEMS = 300
 CLIP = 1e-5
-THRESHOLDS = (0.5, 0.7, 0.9)
+CONFIDENT = 0.7
+"""Above this confidence, an error is a confident one wherever one threshold is used."""
+
+THRESHOLDS = (0.5, CONFIDENT, 0.9)
 FINE_BINS = 2 * BINS
 """Equal-mass bins kept for the bootstrap; pairs of them make the `BINS` of the equal-mass ECE."""
 
@@ -199,7 +202,7 @@ def _nce(items: Array, correct: Array, log_loss: Array) -> Array:
 
 def metrics(level: Level) -> tuple[Metric, ...]:
     """Return the metrics of one level; those of words have plain names, the others the level as prefix."""
-    prefix = "" if level == "word" else f"{level}_"
+    prefix, before = ("", "") if level == "word" else (f"{level}_", f"{level} ")
     items = f"{level}_items"
     some = ((items, 1, f"no {level} confidences: the model or its runtime gives none"),)
     enough = (*some, (items, MIN_ITEMS, f"fewer than {MIN_ITEMS} {level}s with a confidence"))
@@ -215,55 +218,55 @@ def metrics(level: Level) -> tuple[Metric, ...]:
     def mass(formula: BinFormula) -> Formula:
         return lambda sums: formula(*(_paired(sums[f"{level}_mass_{key}"]) for key in ("count", "confidence", "correct")))
 
-    def metric(name: str, meaning: str, unit: str, better: Literal["lower", "higher", "zero"], formula: Formula, **more: object) -> Metric:
-        return Metric(
-            name=prefix + name,
-            meaning=f"{meaning} ({level} confidence)",
-            unit=unit,
-            better=better,
-            count=items,
-            formula=formula,
-            **{"needs": some, **more},  # type: ignore[arg-type]
-        )
-
     def gap(sums: Sums) -> Array:
         return ratio(sums[f"{level}_confidence"] - sums[f"{level}_correct"], sums[items])
 
-    probability: dict[str, object] = {"needs": enough, "centre": True, "bounds": (0.0, 1.0)}
+    def metric(name: str, label: str, meaning: str, unit: str, formula: Formula, *, needs: Needs = some, **more: Any) -> Metric:
+        return Metric(
+            name=prefix + name,
+            label=before + label,
+            meaning=f"{meaning} ({level} confidence)",
+            unit=unit,
+            count=items,
+            formula=formula,
+            needs=needs,
+            **{"better": "lower", "digits": 3, **more},
+        )
+
+    def error(name: str, label: str, meaning: str, formula: Formula) -> Metric:
+        return metric(name, label, meaning, "probability", formula, needs=enough, centre=True, bounds=(0.0, 1.0))
+
+    def confident(t: float) -> Metric:
+        return metric(
+            f"confident_errors_{t}",
+            "conf. err." if t == CONFIDENT else f"conf. err. > {t}",
+            f"wrong {level}s with confidence above {t}, per 100 {level}s",
+            f"per 100 {level}s",
+            ratio_of(f"{level}_wrong_above_{t}", items, factor=100),
+            long_label=f"{before}confident errors per 100" if t == CONFIDENT else "",
+            digits=1,
+            long_digits=2,
+        )
+
+    log_loss = f"{level}_log_loss"
     return (
-        metric("ece", "expected calibration error, 15 equal-width bins", "probability", "lower", width(calibration_error), **probability),
-        metric(
-            "ece_equal_mass",
-            "expected calibration error, 15 equal-mass bins",
-            "probability",
-            "lower",
-            mass(calibration_error),
-            **probability,
-        ),
-        metric(
-            "maximum_calibration_error", "largest gap over 15 equal-mass bins", "probability", "lower", mass(largest_gap), **probability
-        ),
-        metric("overconfidence_gap", "mean confidence minus accuracy", "probability", "zero", gap),
-        metric("brier", "mean squared difference of confidence and correctness", "squared", "lower", ratio_of(f"{level}_squared", items)),
-        metric("nll", "mean negative log-likelihood of correctness", "nats", "lower", ratio_of(f"{level}_log_loss", items)),
+        error("ece", "ECE", "expected calibration error, 15 equal-width bins", width(calibration_error)),
+        error("ece_equal_mass", "ECE, equal mass", "expected calibration error, 15 equal-mass bins", mass(calibration_error)),
+        error("maximum_calibration_error", "largest gap", "largest gap over 15 equal-mass bins", mass(largest_gap)),
+        metric("overconfidence_gap", "over-confidence", "mean confidence minus accuracy", "probability", gap, better="zero"),
+        metric("brier", "Brier", "mean squared difference of confidence and correctness", "squared", ratio_of(f"{level}_squared", items)),
+        metric("nll", "NLL", "mean negative log-likelihood of correctness", "nats", ratio_of(log_loss, items)),
         metric(
             "nce",
+            "NCE",
             "normalised cross entropy: information the confidence adds to knowing the accuracy",
             "share of entropy",
-            "higher",
-            lambda sums: _nce(sums[items], sums[f"{level}_correct"], sums[f"{level}_log_loss"]),
+            lambda sums: _nce(sums[items], sums[f"{level}_correct"], sums[log_loss]),
             needs=both,
+            better="higher",
+            digits=2,
         ),
-        *(
-            metric(
-                f"confident_errors_{t}",
-                f"wrong {level}s with confidence above {t}, per 100 {level}s",
-                f"per 100 {level}s",
-                "lower",
-                ratio_of(f"{level}_wrong_above_{t}", items, factor=100),
-            )
-            for t in THRESHOLDS
-        ),
+        *map(confident, THRESHOLDS),
     )
 
 

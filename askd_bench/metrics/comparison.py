@@ -12,24 +12,17 @@ from askd_bench.metrics.bootstrap import RESAMPLES, Clusters, cluster_by, resamp
 from askd_bench.metrics.confidence import DEFAULT_AGGREGATION
 from askd_bench.metrics.estimate import Estimate, rounded
 from askd_bench.metrics.inheritance import BlindSpots
-from askd_bench.metrics.metric import Metric, ratio_of
+from askd_bench.metrics.metric import ratio_of
 from askd_bench.metrics.significance import ALPHA, MatchedPairs, PairedDifference, holm, mapsswe, paired_bootstrap
 from askd_bench.metrics.systems import Aligned, align_systems
+from askd_bench.metrics.word_errors import WER
 from askd_bench.text import DEFAULT_NORMALISER, NORMALISERS
 from askd_bench.types import Row
 
 STUDENT, TEACHER, CONTROL = 0, 1, 2
 POOLED = "pooled"
 
-_WER = Metric(
-    name="wer",
-    meaning="word error rate",
-    unit="errors per reference word",
-    better="lower",
-    count="words",
-    formula=ratio_of("errors", "words"),
-    needs=(("words", 1, "no reference words"),),
-)
+_WER = WER.measured(count="words", formula=ratio_of("errors", "words"), needs=(("words", 1, "no reference words"),))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -19,12 +19,49 @@ from numpy.typing import NDArray
 
 from askd_bench.metrics.bootstrap import RESAMPLES, Array, Formula, Sums, clusters_of, ratio, resample
 from askd_bench.metrics.estimate import Estimate
-from askd_bench.metrics.metric import Metric
+from askd_bench.metrics.metric import Metric, Quantity
 from askd_bench.metrics.scoring import Scored
+from askd_bench.metrics.word_errors import WER
 
 MIN_UTTERANCES = 20
 MIN_WORDS = 100
-_WER = "errors per reference word"
+
+WORST_WER = Quantity(
+    name="worst_wer",
+    label="worst WER %",
+    meaning="word error rate of the group with the highest one",
+    unit=WER.unit,
+    better="lower",
+    factor=100,
+)
+SPREAD = Quantity(
+    name="spread",
+    label="spread, points",
+    meaning="word error rate of the worst group minus that of the best",
+    unit=WER.unit,
+    better="lower",
+    factor=100,
+)
+LOG_RATIO = Quantity(
+    name="log_ratio",
+    label="log-ratio worst / best",
+    meaning="ln of the worst group's word error rate over the best group's, corrected for the bias of picking extremes",
+    unit="ln",
+    better="lower",
+    digits=2,
+)
+LOG_RATIO_TO_REST = Quantity(
+    name="log_ratio_to_rest",
+    label="log-ratio to the rest",
+    meaning="ln of a group's word error rate over that of all other groups pooled",
+    unit="ln",
+    better="lower",
+    digits=2,
+)
+BETWEEN = (WORST_WER, SPREAD, LOG_RATIO)
+"""What compares groups, each the name of a field of `GroupTable`."""
+
+QUANTITIES = (*BETWEEN, LOG_RATIO_TO_REST)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +88,7 @@ class GroupTable:
 
     def as_dict(self) -> dict[str, Any]:
         """Return a JSON-ready dict, floats rounded to six digits."""
-        between = {name: getattr(self, name).as_dict() for name in ("worst_wer", "spread", "log_ratio")}
+        between = {one.name: getattr(self, one.name).as_dict() for one in BETWEEN}
         groups = {
             row.name: {
                 "utterances": row.utterances,
@@ -104,19 +141,21 @@ def group_table(
             str(names[g]),
             int(sizes[g]),
             len(np.unique(used.speaker[index == g])),
-            _group_metric(g, _one(g)).estimate(resampled) if enough[g] else Estimate.absent(too_small, n=int(words[g]), unit=_WER),
-            _group_metric(g, _to_rest(g), unit="ln").estimate(resampled)
-            if enough[g]
-            else Estimate.absent(too_small, n=int(words[g]), unit="ln"),
+            *(
+                quantity.measured(count=f"words_{g}", formula=formula).estimate(resampled)
+                if enough[g]
+                else Estimate.absent(too_small, n=int(words[g]), unit=quantity.unit)
+                for quantity, formula in ((WER, _one(g)), (LOG_RATIO_TO_REST, _to_rest(g)))
+            ),
         )
         for g in range(count)
     )
     if enough.sum() < 2:
         reason = f"fewer than two groups have {min_utterances} utterances and {min_words} reference words"
-        wer, spread, log_ratio = (Estimate.absent(reason, n=int(enough.sum()), unit=unit) for unit in (_WER, _WER, "ln"))
+        wer, spread, log_ratio = (Estimate.absent(reason, n=int(enough.sum()), unit=one.unit) for one in BETWEEN)
         return GroupTable(rows, None, wer, spread, log_ratio, without)
     worst = max(np.flatnonzero(enough).tolist(), key=lambda g: float(_one(g)(resampled.total)))
-    compared = [_between(enough, which).estimate(resampled) for which in ("worst", "spread", "log_ratio")]
+    compared = [metric.estimate(resampled) for metric in _between(enough)]
     return GroupTable(rows, str(names[worst]), compared[0], compared[1], compared[2], without)
 
 
@@ -137,17 +176,20 @@ def _log(x: Array) -> Array:
     return np.where(x > 0, np.log(np.where(x > 0, x, 1.0)), np.nan)
 
 
-def _group_metric(g: int, formula: Formula, unit: str = _WER) -> Metric:
-    return Metric(name=f"group {g}", meaning="", unit=unit, better="lower", count=f"words_{g}", formula=formula)
+def _between(enough: NDArray[np.bool_]) -> list[Metric]:
+    """Return the metrics of `BETWEEN`, over the groups that are large enough."""
+    formulas: tuple[Formula, ...] = (
+        lambda sums: _extremes(sums, enough)[0],
+        lambda sums: np.subtract(*_extremes(sums, enough)),
+        lambda sums: _log(ratio(*_extremes(sums, enough))),
+    )
+    return [
+        one.measured(count="all_words", formula=formula, centre=True, bounds=(0.0, math.inf))
+        for one, formula in zip(BETWEEN, formulas, strict=True)
+    ]
 
 
-def _between(enough: NDArray[np.bool_], which: Literal["worst", "spread", "log_ratio"]) -> Metric:
-    def formula(sums: Sums) -> Array:
-        rates = ratio(sums["errors"][..., enough], sums["words"][..., enough])
-        worst, best = rates.max(axis=-1), rates.min(axis=-1)
-        values: dict[str, Array] = {"worst": worst, "spread": worst - best, "log_ratio": _log(ratio(worst, best))}
-        return values[which]
-
-    unit = "ln" if which == "log_ratio" else _WER
-    bounds = (0.0, math.inf)
-    return Metric(name=which, meaning="", unit=unit, better="lower", count="all_words", formula=formula, centre=True, bounds=bounds)
+def _extremes(sums: Sums, groups: NDArray[np.bool_]) -> tuple[Array, Array]:
+    """Return the rates of the worst and of the best group."""
+    rates = ratio(sums["errors"][..., groups], sums["words"][..., groups])
+    return rates.max(axis=-1), rates.min(axis=-1)

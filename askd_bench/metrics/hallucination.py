@@ -53,6 +53,9 @@ _NOTHING_DONE = (("done", 1, "no utterance has a hypothesis"),)
 METRICS = (
     Metric(
         name="insertion_rate",
+        label="ins. %",
+        long_label="insertions %",
+        factor=100,
         meaning="inserted words per reference word",
         unit="errors per reference word",
         better="lower",
@@ -62,6 +65,8 @@ METRICS = (
     ),
     Metric(
         name="hallucination_rate",
+        label="halluc. %",
+        factor=100,
         meaning="share of utterances whose hypothesis shares no word with the reference",
         unit="share of utterances",
         better="lower",
@@ -71,6 +76,10 @@ METRICS = (
     ),
     Metric(
         name="invented_words_per_minute",
+        label="words/min",
+        long_label="invented words a minute",
+        digits=2,
+        long_digits=1,
         meaning="words written per minute of audio in which nothing is said (empty references)",
         unit="words per minute",
         better="lower",
@@ -80,6 +89,7 @@ METRICS = (
     ),
     Metric(
         name="loops_per_1000_words",
+        label="loops ‰",
         meaning="repeated 5-grams within an utterance, beyond the reference's own, per 1,000 hypothesis words",
         unit="per 1,000 words",
         better="lower",
@@ -89,6 +99,7 @@ METRICS = (
     ),
     Metric(
         name="bracketed_per_1000_words",
+        label="bracketed ‰",
         meaning="words in brackets, asterisks or notes, per 1,000 hypothesis words",
         unit="per 1,000 words",
         better="lower",
@@ -98,6 +109,8 @@ METRICS = (
     ),
     Metric(
         name="compression_ratio",
+        label="compression",
+        digits=2,
         meaning="bytes of the hypotheses over their zlib-compressed bytes: high when text repeats itself",
         unit="ratio",
         better="neither",
@@ -107,6 +120,8 @@ METRICS = (
     ),
     Metric(
         name="compressible_rate",
+        label="compressible %",
+        factor=100,
         meaning="share of utterances whose hypothesis compresses better than 2.4 to 1",
         unit="share of utterances",
         better="lower",
@@ -116,6 +131,8 @@ METRICS = (
     ),
     Metric(
         name="length_ratio",
+        label="length ratio",
+        digits=2,
         meaning="hypothesis words per reference word",
         unit="words per reference word",
         better="neither",

@@ -27,12 +27,25 @@ import numpy as np
 from numpy.typing import NDArray
 
 from askd_bench.metrics.bootstrap import Array, Clusters, Sums, ratio, resample
+from askd_bench.metrics.calibration import CONFIDENT
 from askd_bench.metrics.estimate import Estimate
-from askd_bench.metrics.metric import Metric, ratio_of
+from askd_bench.metrics.metric import Metric, Quantity, ratio_of
 from askd_bench.metrics.systems import DELETED, Aligned
 
-CONFIDENT = 0.7
 _ELSE = -2
+
+
+BLIND_SPOTS = tuple(
+    Quantity(name=name, meaning=f"reference words: {meaning}", unit="words", digits=0)
+    for name, meaning in (
+        ("handed_down", "teacher wrong, student wrong in the same way"),
+        ("changed", "both wrong, in different ways"),
+        ("mended", "teacher wrong, student right"),
+        ("new", "teacher right, student wrong"),
+        ("both_right", "neither wrong"),
+    )
+)
+"""The fields of `BlindSpots`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,6 +170,11 @@ def _excess(observed: str, expected: str, total: str) -> Metric:
     kind = f"errors above {CONFIDENT} confidence" if confident else "errors"
     return Metric(
         name=f"{prefix}inheritance_excess",
+        label="conf. excess" if confident else "excess",
+        long_label="confident inheritance" if confident else "inheritance",
+        digits=2,
+        long_digits=3,
+        interval=True,
         meaning=f"share of the teacher's {kind} the student repeats beyond chance: 0 independent, 1 a copy",
         unit="share beyond chance",
         better="lower",
@@ -183,6 +201,9 @@ _CONFIDENT = (
 METRICS = (
     Metric(
         name="inherited",
+        label="inherited %",
+        factor=100,
+        interval=True,
         meaning="share of the teacher's errors that the student makes in the same way",
         unit="share of the teacher's errors",
         better="lower",
@@ -192,6 +213,8 @@ METRICS = (
     ),
     Metric(
         name="inherited_expected",
+        label="expected %",
+        factor=100,
         meaning="the same share for a student of the same error rate whose errors are independent",
         unit="share of the teacher's errors",
         better="neither",
@@ -202,6 +225,9 @@ METRICS = (
     _excess("same", "expected", "teacher_wrong"),
     Metric(
         name="confident_inherited",
+        label="conf. inherited %",
+        factor=100,
+        interval=True,
         meaning=f"share of the teacher's substitutions above {CONFIDENT} confidence that the student makes too, above {CONFIDENT}",
         unit="share of the teacher's confident errors",
         better="lower",
@@ -212,6 +238,8 @@ METRICS = (
     _excess("confident_same", "confident_expected", "confident_wrong"),
     Metric(
         name="kappa",
+        digits=2,
+        interval=True,
         meaning="agreement of teacher and student on which words are right, beyond chance (Cohen)",
         unit="kappa",
         better="neither",
@@ -224,6 +252,10 @@ METRICS = (
 VS_CONTROL = tuple(
     Metric(
         name=f"{prefix}inherited_vs_control",
+        label=f"{label} − control, points",
+        factor=100,
+        signed=True,
+        interval=True,
         meaning=f"share of the teacher's {kind} the student repeats, minus the share the control repeats",
         unit="share of the teacher's errors",
         better="lower",
@@ -231,9 +263,9 @@ VS_CONTROL = tuple(
         formula=ratio_of(f"{prefix}difference", total),
         needs=needs,
     )
-    for prefix, kind, total, needs in (
-        ("", "errors", "teacher_wrong", _WRONG),
-        ("confident_", f"errors above {CONFIDENT} confidence", "confident_wrong", _CONFIDENT),
+    for prefix, label, kind, total, needs in (
+        ("", "inherited", "errors", "teacher_wrong", _WRONG),
+        ("confident_", "conf. inherited", f"errors above {CONFIDENT} confidence", "confident_wrong", _CONFIDENT),
     )
 )
 

@@ -13,8 +13,18 @@ import numpy as np
 
 from askd_bench.errors import UserError
 from askd_bench.metrics.bootstrap import Array
+from askd_bench.metrics.metric import Quantity
 from askd_bench.metrics.significance import ALPHA, holm, mapsswe
 from askd_bench.metrics.systems import Aligned
+
+RANK = Quantity(
+    name="rank",
+    meaning="by WER over all conditions; a range where models cannot be told apart: from 1 + the number of models significantly better to "
+    "the number of models minus those significantly worse (MAPSSWE on the same clips, Holm-corrected over all pairs)",
+    unit="rank",
+    better="lower",
+    digits=0,
+)
 
 
 @dataclass(frozen=True, slots=True)

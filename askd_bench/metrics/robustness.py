@@ -20,7 +20,7 @@ import numpy as np
 from askd_bench.errors import UserError
 from askd_bench.metrics.bootstrap import Array, Clusters, Formula, Resampled, Sums, ratio, resample
 from askd_bench.metrics.estimate import Estimate
-from askd_bench.metrics.metric import Metric
+from askd_bench.metrics.metric import Metric, Quantity
 from askd_bench.metrics.scoring import Scored
 
 CLEAN = "clean"
@@ -39,6 +39,9 @@ def _absolute(sums: Sums) -> Array:
 METRICS = (
     Metric(
         name="degradation",
+        label="Δ clean",
+        factor=100,
+        signed=True,
         meaning="word error rate minus that on the same utterances in clean",
         unit="errors per reference word",
         better="lower",
@@ -48,6 +51,10 @@ METRICS = (
     ),
     Metric(
         name="relative_degradation",
+        label="rel. Δ %",
+        factor=100,
+        digits=0,
+        signed=True,
         meaning="degradation as a share of the word error rate in clean",
         unit="share of the clean rate",
         better="lower",
@@ -56,6 +63,41 @@ METRICS = (
         needs=(*_BOTH, ("clean_errors", 1, "no error in clean to relate to")),
     ),
 )
+
+
+SEVERITY_AREA = Quantity(
+    name="severity_area",
+    label="WER % over the axis",
+    meaning="mean word error rate over the severity axis",
+    unit="errors per reference word",
+    better="lower",
+    factor=100,
+)
+MEAN_CORRUPTION_ERROR_RATIO = Quantity(
+    name="mean_corruption_error_ratio",
+    label="corruption-error ratio",
+    meaning="word error rates summed over a family of conditions, over a reference model's; mean over families, below 1 is more robust",
+    unit="ratio to the reference model",
+    better="lower",
+    digits=2,
+)
+WERD = Quantity(
+    name="werd",
+    label="WERD",
+    meaning="mean degradation over conditions of Speech Robust Bench, a gain counting as 0",
+    unit="percentage points",
+    better="lower",
+)
+NWERD = Quantity(
+    name="nwerd",
+    label="NWERD",
+    meaning="the same with each degradation divided by its condition's difficulty; never used for ranking",
+    unit="percentage points per unit of difficulty",
+    better="lower",
+    digits=2,
+)
+QUANTITIES = (SEVERITY_AREA, MEAN_CORRUPTION_ERROR_RATIO, WERD, NWERD)
+"""What sums up several conditions."""
 
 
 def statistics(scored: Scored, condition: str, *, clean: str = CLEAN) -> dict[str, Array]:
@@ -125,14 +167,7 @@ def severity_area_of(severities: Mapping[str, float], conditions: list[str]) -> 
 def severity_area(scored: Scored, severities: Mapping[str, float], clusters: Clusters, *, resamples: int, seed: int = 0) -> Estimate:
     """Return the mean WER over a severity axis with its interval; see `severity_area_of`."""
     conditions, resampled = condition_rates(scored, clusters, resamples=resamples, seed=seed)
-    return Metric(
-        name="severity_area",
-        meaning="mean word error rate over the severity axis",
-        unit="errors per reference word",
-        better="lower",
-        count="all_words",
-        formula=severity_area_of(severities, conditions),
-    ).estimate(resampled)
+    return SEVERITY_AREA.measured(count="all_words", formula=severity_area_of(severities, conditions)).estimate(resampled)
 
 
 def mean_corruption_error_ratio(
@@ -151,7 +186,7 @@ def mean_corruption_error_ratio(
     >>> mean_corruption_error_ratio({"a": 0.25, "b": 0.75}, {"a": 0.5, "b": 0.5}).value
     1.0
     """
-    unit = "ratio to the reference model"
+    unit = MEAN_CORRUPTION_ERROR_RATIO.unit
     if rates.keys() != reference_rates.keys():
         differing = sorted(rates.keys() ^ reference_rates.keys())
         return Estimate.absent(f"the reference model was not run under the same conditions: {', '.join(differing)}", unit=unit)
@@ -177,7 +212,7 @@ def werd(degradations: Mapping[str, float]) -> Estimate:
     >>> werd({"gnoise-1": 0.1, "echo-1": 0.3, "bass-1": -0.1}).value
     13.333333333333334
     """
-    unit = "percentage points"
+    unit = WERD.unit
     if not degradations:
         return Estimate.absent("no condition besides clean", unit=unit)
     value = 100 * float(np.mean([max(x, 0.0) for x in degradations.values()]))
@@ -194,7 +229,7 @@ def nwerd(degradations: Mapping[str, float], difficulty: Mapping[str, float]) ->
     Returns:
         The estimate; None with the reason where a difficulty is missing or not positive.
     """
-    unit = "percentage points per unit of difficulty"
+    unit = NWERD.unit
     missing = sorted(degradations.keys() - difficulty.keys())
     if missing or not degradations:
         return Estimate.absent(f"no difficulty for {', '.join(missing)}" if missing else "no condition besides clean", unit=unit)

@@ -127,7 +127,7 @@ def _harmonic_difference(start: Array, end: Array) -> Array:
 
 def metrics(level: Level) -> tuple[Metric, ...]:
     """Return the metrics of one level, on the statistics of `calibration`; words have plain names."""
-    prefix = "" if level == "word" else f"{level}_"
+    prefix, before = ("", "") if level == "word" else (f"{level}_", f"{level} ")
     items = f"{level}_items"
     needs = (
         (items, 1, f"no {level} confidences: the model or its runtime gives none"),
@@ -141,6 +141,8 @@ def metrics(level: Level) -> tuple[Metric, ...]:
     return (
         Metric(
             name=f"{prefix}auroc",
+            label=f"{before}AUROC",
+            digits=3,
             meaning=f"probability that a correct {level} is more confident than a wrong one",
             unit="probability",
             better="higher",
@@ -151,6 +153,8 @@ def metrics(level: Level) -> tuple[Metric, ...]:
         ),
         Metric(
             name=f"{prefix}aupr_errors",
+            label=f"{before}AUPR",
+            digits=3,
             meaning=f"average precision of finding wrong {level}s by low confidence",
             unit="precision",
             better="higher",
@@ -161,6 +165,8 @@ def metrics(level: Level) -> tuple[Metric, ...]:
         ),
         Metric(
             name=f"{prefix}aurc",
+            label=f"{before}AURC",
+            digits=3,
             meaning=f"area under the risk-coverage curve of {level}s",
             unit=f"share of wrong {level}s",
             better="lower",
@@ -171,6 +177,8 @@ def metrics(level: Level) -> tuple[Metric, ...]:
         ),
         Metric(
             name=f"{prefix}excess_aurc",
+            label=f"{before}excess AURC",
+            digits=3,
             meaning="AURC minus that of a perfect ranking with as many errors",
             unit=f"share of wrong {level}s",
             better="lower",

@@ -15,7 +15,7 @@ Conventions:
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from statistics import NormalDist
 
 import numpy as np
@@ -36,12 +36,62 @@ from askd_bench.metrics.bootstrap import (
     resample,
 )
 from askd_bench.metrics.estimate import Estimate
+from askd_bench.metrics.metric import Quantity
 from askd_bench.metrics.systems import Aligned
 
 ALPHA = 0.05
 POWER = 0.8
 MIN_SEGMENTS = 30
 """Fewer segments than this are too few for the normal approximation of MAPSSWE."""
+
+P_VALUE = "p-value"
+"""Unit of p-values, which tables write in a way of their own."""
+
+WER_DIFFERENCE = Quantity(
+    name="wer_difference",
+    label="WER difference, points",
+    meaning="word error rate of one model minus that of another on the same utterances",
+    unit="errors per reference word",
+    better="lower",
+    factor=100,
+    signed=True,
+    interval=True,
+)
+WER_MINUS_TEACHER, WER_MINUS_CONTROL = (
+    replace(
+        WER_DIFFERENCE,
+        name=f"wer_minus_{other}",
+        label=f"WER − {other}, points",
+        long_label="",
+        key="",
+        meaning=f"word error rate of a student minus its {other}'s, on the same utterances",
+    )
+    for other in ("teacher", "control")
+)
+QUANTITIES = (
+    WER_DIFFERENCE,
+    WER_MINUS_TEACHER,
+    WER_MINUS_CONTROL,
+    Quantity(
+        name="p_holm",
+        label="p (Holm)",
+        meaning="p-value of that difference by the paired bootstrap, corrected over conditions",
+        unit=P_VALUE,
+    ),
+    Quantity(
+        name="matched_pairs_p_holm",
+        label="MAPSSWE p",
+        meaning="p-value of that difference by the matched-pairs test of sclite, corrected over conditions",
+        unit=P_VALUE,
+    ),
+    Quantity(
+        name="detectable",
+        meaning="smallest difference in word error rate that this corpus would show in four of five studies, points",
+        unit="errors per reference word",
+        factor=100,
+    ),
+)
+"""What paired comparisons of two models show."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ import numpy as np
 
 from askd_bench.errors import UserError
 from askd_bench.metrics.bootstrap import Array, Sums, ratio
-from askd_bench.metrics.metric import Metric, Statistics
+from askd_bench.metrics.metric import Metric, Quantity, Statistics
 from askd_bench.metrics.scoring import Scored
 
 _UNTIMED = "no timings: a resumed run, given transcripts, limited requests, or timings taken out on purpose"
@@ -43,6 +43,7 @@ def _rtfx(sums: Sums) -> Array:
 METRICS = (
     Metric(
         name="rtfx",
+        label="RTFx",
         meaning="seconds of audio per second of decoding, at the run's batch",
         unit="s/s",
         better="higher",
@@ -56,6 +57,60 @@ METRICS = (
         ),
     ),
 )
+
+
+QUANTITIES = (
+    Quantity(
+        name="rtfx_alone",
+        label="RTFx at 1",
+        meaning="seconds of audio per second of decoding at batch 1, measured apart from the rows, see Speed; never ranked by",
+        unit="s/s",
+        better="higher",
+    ),
+    Quantity(
+        name="p50_s",
+        label="p50, s",
+        long_label="p50 of a batch, s",
+        meaning="median seconds of a batch, from features to text",
+        unit="s",
+        better="lower",
+        digits=3,
+    ),
+    Quantity(
+        name="p95_s",
+        label="p95, s",
+        meaning="95th percentile of the seconds of a batch, from features to text",
+        unit="s",
+        better="lower",
+        digits=3,
+    ),
+    Quantity(name="clips_per_s", label="clips / s", meaning="clips transcribed per second", unit="1/s", better="higher", digits=2),
+    Quantity(
+        name="frontend_s", label="front end, s", meaning="seconds of one core to make a clip's features", unit="s", better="lower", digits=3
+    ),
+    Quantity(
+        name="times_teacher",
+        label="times its teacher's",
+        long_label="times the teacher's",
+        meaning="RTFx over its teacher's, measured on the same clips, device and threads",
+        unit="ratio",
+        better="higher",
+        digits=2,
+    ),
+    Quantity(
+        name="peak_memory_bytes",
+        label="peak memory, MB",
+        meaning="most memory in use, checkpoint included",
+        unit="bytes",
+        better="lower",
+        factor=1e-6,
+        digits=0,
+    ),
+    Quantity(name="batch_size", label="batch", meaning="clips decoded together", unit="clips", digits=0),
+    Quantity(name="batches", label="measured", meaning="batches that were timed", unit="batches", digits=0),
+    Quantity(name="clips", meaning="clips that speed was measured on", unit="clips", digits=0),
+)
+"""What `askd-bench bench` measures, and what follows from it."""
 
 
 @dataclass(frozen=True, slots=True)

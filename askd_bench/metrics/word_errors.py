@@ -42,11 +42,6 @@ def statistics(scored: Scored) -> Statistics:
     }
 
 
-def capped(scored: Scored) -> Statistics:
-    """Return each utterance's word errors, at most as many as it has reference words: what `CAPPED` adds up."""
-    return {"capped_errors": np.minimum(scored.errors, scored.reference_words) * ~scored.failed}
-
-
 def word_counts(scored: Scored) -> ErrorCounts:
     """Return the pooled word counts, utterances without hypothesis left out."""
     return ErrorCounts(*(int(x.sum()) for x in (scored.hits, scored.substitutions, scored.deletions, scored.insertions)))
@@ -69,20 +64,12 @@ def _information_lost(sums: Sums) -> Array:
     return np.where(hypothesis_words == 0, 1.0, 1 - ratio(sums["hits"] ** 2, sums["reference_words"] * hypothesis_words))
 
 
-CAPPED = Metric(
-    name="wer_capped",
-    meaning="word errors per reference word, an utterance's at most its reference words: a loop of repeated words counts as one lost line",
-    unit="errors per reference word",
-    better="lower",
-    count="reference_words",
-    formula=ratio_of("capped_errors", "reference_words"),
-    needs=_NO_WORDS,
-)
-"""Beside `wer` in the leaderboard and in studies, on statistics of `capped` too; no part of summaries."""
-
 METRICS = (
     Metric(
         name="wer",
+        label="WER %",
+        factor=100,
+        interval=True,
         meaning="word error rate: substitutions, deletions and insertions per reference word, pooled",
         unit="errors per reference word",
         better="lower",
@@ -92,6 +79,8 @@ METRICS = (
     ),
     Metric(
         name="wer_failed_deleted",
+        label="WER % with failed",
+        factor=100,
         meaning="word error rate had every utterance without a hypothesis lost all its words",
         unit="errors per reference word",
         better="lower",
@@ -100,6 +89,8 @@ METRICS = (
     ),
     Metric(
         name="cer",
+        label="CER %",
+        factor=100,
         meaning="character error rate, spaces included, pooled",
         unit="errors per reference character",
         better="lower",
@@ -109,6 +100,8 @@ METRICS = (
     ),
     Metric(
         name="mer",
+        label="MER %",
+        factor=100,
         meaning="match error rate: errors per aligned position, in [0, 1]",
         unit="errors per aligned position",
         better="lower",
@@ -118,6 +111,8 @@ METRICS = (
     ),
     Metric(
         name="wil",
+        label="WIL %",
+        factor=100,
         meaning="word information lost, in [0, 1]",
         unit="share",
         better="lower",
@@ -127,6 +122,8 @@ METRICS = (
     ),
     Metric(
         name="substitution_rate",
+        label="sub. %",
+        factor=100,
         meaning="substituted words per reference word",
         unit="errors per reference word",
         better="lower",
@@ -136,6 +133,9 @@ METRICS = (
     ),
     Metric(
         name="deletion_rate",
+        label="del. %",
+        long_label="deletions %",
+        factor=100,
         meaning="reference words without a counterpart, per reference word",
         unit="errors per reference word",
         better="lower",
@@ -145,6 +145,8 @@ METRICS = (
     ),
     Metric(
         name="sentence_error_rate",
+        label="wrong utt. %",
+        factor=100,
         meaning="share of utterances with at least one word error",
         unit="share of utterances",
         better="lower",
@@ -152,3 +154,4 @@ METRICS = (
         formula=lambda sums: 1 - ratio(sums["exact"], sums["done"]),
     ),
 )
+WER = METRICS[0]

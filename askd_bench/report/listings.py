@@ -65,10 +65,10 @@ def models() -> Records:
 
 
 def metrics() -> Records:
-    """Return every figure of a summary."""
-    from askd_bench.metrics.summary import METRICS
+    """Return every figure that is shown anywhere."""
+    from askd_bench.metrics.catalogue import METRICS
 
-    return [{"metric": one.name, "meaning": one.meaning, "unit": one.unit, "better": one.better} for one in METRICS]
+    return [{"metric": one.name, "meaning": one.meaning, "unit": one.unit, "better": one.better} for one in METRICS.values()]
 
 
 LISTINGS: Mapping[str, Callable[[], Records]] = {"suites": suites, "corpora": corpora, "models": models, "metrics": metrics}

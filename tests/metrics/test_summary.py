@@ -7,7 +7,6 @@ import pytest
 from simulated import ROOT, references, simulate
 
 from askd_bench.errors import UserError
-from askd_bench.metrics import registry
 from askd_bench.metrics.summary import METRICS, summarise
 from askd_bench.types import Row
 
@@ -141,13 +140,3 @@ def test_aggregations_differ_where_words_have_several_tokens(rows: list[Row], su
     assert product["word_confidence"] == "product"
     assert product["pooled"]["metrics"]["overconfidence_gap"]["value"] < summary["pooled"]["metrics"]["overconfidence_gap"]["value"]
     assert product["pooled"]["metrics"]["wer"]["value"] == summary["pooled"]["metrics"]["wer"]["value"]
-
-
-def test_registry() -> None:
-    assert len({metric.name for metric in METRICS}) == len(METRICS)
-    assert set(registry.METRICS) > {metric.name for metric in METRICS}
-    for name, metric in registry.METRICS.items():
-        assert name == metric.name
-        assert metric.meaning
-        assert metric.unit
-        assert "mce" not in name.lower().split("_")

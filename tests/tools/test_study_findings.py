@@ -198,7 +198,7 @@ def test_no_loop_carries_what_stands_beside_the_primary_outcomes(root: Path, tmp
     for outcome in (WER, CAPPED, CONFIDENT, SUBSTITUTED):
         delta = difference(measured, plan.arms["loop"], plan.arms["bad"], SHIFTED, outcome)
         assert delta is not None
-        change[outcome.label] = outcome.factor * delta.value
+        change[outcome.label] = outcome.metric.factor * delta.value
     assert change[WER.label] > 20
     assert abs(change[CAPPED.label]) < 1
     assert change[CONFIDENT.label] > 10
@@ -211,7 +211,7 @@ def test_degradation_is_against_the_same_lines(root: Path, measured: Measurement
     clean = {(row.utterance): errors(row) for row in rows if row.condition == "clean"}
     perturbed = [row for row in rows if row.condition != "clean"]
     words = sum(len(normaliser("whisper-english")(row.reference).split()) for row in perturbed)
-    expected = 100 * sum(errors(row) - clean[row.utterance] for row in perturbed) / words
+    expected = sum(errors(row) - clean[row.utterance] for row in perturbed) / words
     one = figure(measured, ("bad-s0",), SHIFTED, DEGRADATION)
     assert one is not None
     assert one.value == pytest.approx(expected, abs=1e-9)

@@ -38,7 +38,7 @@ def _why_not(delta: o.Difference, p: float | None) -> str:
 
 def _without_loops(measurements: Measurements, outcome: o.Outcome, delta: o.Difference) -> str:
     """Say whether the outcome that no loop can carry tells the same."""
-    other = o.WITHOUT_LOOPS.get(outcome.label)
+    other = o.WITHOUT_LOOPS.get(outcome)
     if other is None:
         return ""
     first, second = (measurements.plan.arms[arm] for arm in measurements.plan.primary)

@@ -37,8 +37,8 @@ def _by_domain(measurements: Measurements, outcome: Outcome, *, name: str, title
         for domain in domains:
             one = figure(measurements, models, domain, outcome)
             if one is not None:
-                low, high = (outcome.factor * end for end in one.interval) if one.interval else (None, None)
-                points.append(Point(x=domain, y=outcome.factor * one.value, low=low, high=high))
+                low, high = (outcome.metric.factor * end for end in one.interval) if one.interval else (None, None)
+                points.append(Point(x=domain, y=outcome.metric.factor * one.value, low=low, high=high))
         series.append(Series(label=arm, style=number, points=tuple(points)))
     return Chart(
         name=name,

@@ -9,14 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from askd_bench.errors import UserError
-from askd_bench.metrics import calibration, hallucination, inheritance, word_errors
+from askd_bench.metrics import calibration, hallucination, inheritance, loop_free, word_errors
 from askd_bench.metrics.bootstrap import Clusters, Resampled, cluster_by, resample
 from askd_bench.metrics.scoring import Scored, score
 from askd_bench.metrics.systems import align_systems
 from askd_bench.metrics.temperature import TemperatureFit, at_temperature, fit_temperature
 from askd_bench.results import Result
 from askd_bench.types import Row
-from study import extra
 from study.plan import Domain, StudyPlan
 
 Arrays = Mapping[str, NDArray[np.generic]]
@@ -116,14 +115,14 @@ class Measurements:
             PLAIN: {
                 **word_errors.statistics(scored),
                 **hallucination.statistics(scored),
-                **word_errors.capped(scored),
-                **extra.beside_clean(scored, clean, baseline),
+                **loop_free.capped(scored),
+                **loop_free.beside_clean(scored, clean, baseline),
             },
             INHERITED: inheritance.statistics(aligned, student=0, teacher=1),
         }
         known = np.isfinite(scored.words.confidence)
         if known.any():
-            families[WORDS] = {**_of_words(scored), **extra.confident_substitutions(aligned)}
+            families[WORDS] = {**_of_words(scored), **loop_free.confident_substitutions(aligned)}
             temperature = self.fit(model).temperature
             if temperature is not None:
                 scaled = at_temperature(scored, temperature)

@@ -7,61 +7,51 @@ from statistics import NormalDist
 import numpy as np
 from scipy.stats import t as student_t
 
-from askd_bench.metrics import calibration, hallucination, inheritance, word_errors
-from askd_bench.metrics.bootstrap import Array, Formula, percentile_interval
-from askd_bench.metrics.metric import ratio_of
+from askd_bench.metrics.bootstrap import Array, percentile_interval
+from askd_bench.metrics.catalogue import METRICS
+from askd_bench.metrics.metric import Metric
 from askd_bench.metrics.significance import ALPHA, POWER
-from study import extra
 from study.measurements import INHERITED, PLAIN, SCALED, WORDS, Measurements
 
-_FORMULAS = {metric.name: metric.formula for module in (word_errors, hallucination, calibration, inheritance) for metric in module.METRICS}
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class Outcome:
-    """One figure.
+    """A metric, and the statistics that it is computed on."""
 
-    Attributes:
-        label: heading of its column.
-        formula: from sums to the value. family: which statistics it is computed on.
-        factor, digits: a number is shown as `factor` times its value with that many decimals.
-        centre: differences are corrected for the bootstrap's bias (calibration errors, which resampling inflates).
-    """
-
-    label: str
-    formula: Formula
+    metric: Metric
     family: str = PLAIN
-    factor: float = 1.0
-    digits: int = 1
-    centre: bool = False
+
+    @property
+    def label(self) -> str:
+        """Heading of its column."""
+        return self.metric.long_label
 
 
-WER = Outcome(label="WER %", formula=_FORMULAS["wer"], factor=100)
-CAPPED = Outcome(label="capped WER %", formula=word_errors.CAPPED.formula, factor=100)
-DEGRADATION = Outcome(label="capped WER points above clean", formula=extra.degradation)
-INSERTIONS = Outcome(label="insertions %", formula=_FORMULAS["insertion_rate"], factor=100)
-DELETIONS = Outcome(label="deletions %", formula=_FORMULAS["deletion_rate"], factor=100)
-INVENTED = Outcome(label="invented words a minute", formula=_FORMULAS["invented_words_per_minute"])
-CONFIDENT = Outcome(label="confident errors per 100", formula=_FORMULAS["confident_errors_0.7"], family=WORDS, digits=2)
-SUBSTITUTED = Outcome(
-    label="confident substitutions per 100",
-    formula=ratio_of("confident_substitutions", "standing_words", factor=100),
-    family=WORDS,
-    digits=2,
-)
-ECE = Outcome(label="ECE", formula=_FORMULAS["ece"], family=WORDS, digits=3, centre=True)
-GAP = Outcome(label="over-confidence", formula=_FORMULAS["overconfidence_gap"], family=WORDS, digits=3)
-CONFIDENT_SCALED = Outcome(label="confident errors per 100, scaled", formula=_FORMULAS["confident_errors_0.7"], family=SCALED, digits=2)
-ECE_SCALED = Outcome(label="ECE, scaled", formula=_FORMULAS["ece"], family=SCALED, digits=3, centre=True)
-GAP_SCALED = Outcome(label="over-confidence, scaled", formula=_FORMULAS["overconfidence_gap"], family=SCALED, digits=3)
-INHERITANCE = Outcome(label="inheritance", formula=_FORMULAS["inheritance_excess"], family=INHERITED, digits=3)
-INHERITED_SHARE = Outcome(label="inherited %", formula=_FORMULAS["inherited"], family=INHERITED, factor=100)
-CONFIDENT_INHERITANCE = Outcome(
-    label="confident inheritance", formula=_FORMULAS["confident_inheritance_excess"], family=INHERITED, digits=3
-)
+def _outcome(name: str, family: str = PLAIN) -> Outcome:
+    metric = METRICS[name]
+    assert isinstance(metric, Metric)
+    return Outcome(metric, family)
+
+
+WER = _outcome("wer")
+CAPPED = _outcome("wer_capped")
+DEGRADATION = _outcome("capped_degradation")
+INSERTIONS = _outcome("insertion_rate")
+DELETIONS = _outcome("deletion_rate")
+INVENTED = _outcome("invented_words_per_minute")
+CONFIDENT = _outcome("confident_errors_0.7", WORDS)
+SUBSTITUTED = _outcome("confident_substitutions", WORDS)
+ECE = _outcome("ece", WORDS)
+GAP = _outcome("overconfidence_gap", WORDS)
+CONFIDENT_SCALED = _outcome("confident_errors_0.7_scaled", SCALED)
+ECE_SCALED = _outcome("ece_scaled", SCALED)
+GAP_SCALED = _outcome("overconfidence_gap_scaled", SCALED)
+INHERITANCE = _outcome("inheritance_excess", INHERITED)
+INHERITED_SHARE = _outcome("inherited", INHERITED)
+CONFIDENT_INHERITANCE = _outcome("confident_inheritance_excess", INHERITED)
 
 PRIMARY = (WER, CONFIDENT, INHERITANCE)
-WITHOUT_LOOPS = {WER.label: CAPPED, CONFIDENT.label: SUBSTITUTED}
+WITHOUT_LOOPS = {WER: CAPPED, CONFIDENT: SUBSTITUTED}
 """Primary outcomes that a single loop can carry -> the same question asked so that it cannot."""
 
 
@@ -119,7 +109,7 @@ def figure(measurements: Measurements, models: Sequence[str], domain: str, outco
         return None
     seeds, samples = one
     value = float(np.mean(seeds))
-    interval = percentile_interval(samples.mean(axis=0), around=value if outcome.centre else None) if samples.size else None
+    interval = percentile_interval(samples.mean(axis=0), around=value if outcome.metric.centre else None) if samples.size else None
     return Figure(value=value, seeds=tuple(seeds), interval=interval)
 
 
@@ -136,11 +126,11 @@ def difference(measurements: Measurements, first: Sequence[str], second: Sequenc
     value = float(own.mean())
     seeds_own = tuple(map(float, own))
     drawn = (sides[0][1] - sides[1][1]).mean(axis=0) if sides[0][1].size else np.empty(0)
-    interval = percentile_interval(drawn, around=value if outcome.centre else None)
+    interval = percentile_interval(drawn, around=value if outcome.metric.centre else None)
     if interval is None:
         return Difference(value=value, seeds=seeds_own, interval=None, p=None, error=None)
     samples = drawn[np.isfinite(drawn)]
-    if outcome.centre:
+    if outcome.metric.centre:
         samples = samples + (value - samples.mean())
     tail = min(int(np.sum(samples <= 0)), int(np.sum(samples >= 0)))
     p = min(1.0, 2 * (tail + 1) / (len(samples) + 1))
@@ -153,7 +143,7 @@ def _spread(models: Sequence[str], seeds: int) -> Sequence[str]:
 
 def _values(measurements: Measurements, models: Sequence[str], domain: str, outcome: Outcome) -> tuple[list[float], Array] | None:
     """Return each model's value, and shape (models, resamples) of its resamples."""
-    formula = outcome.formula
+    formula = outcome.metric.formula
     values, samples = [], []
     for model in models:
         resampled = measurements.resampled(model, domain, outcome.family)

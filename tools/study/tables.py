@@ -130,7 +130,7 @@ def _name(arm: str, models: Sequence[str]) -> str:
 
 
 def _number(value: float, outcome: Outcome, *, signed: bool = False) -> str:
-    return f"{outcome.factor * value:{'+' if signed else ''}.{outcome.digits}f}"
+    return f"{outcome.metric.factor * value:{'+' if signed else ''}.{outcome.metric.long_digits}f}"
 
 
 def figure_text(one: Figure | None, outcome: Outcome) -> str:

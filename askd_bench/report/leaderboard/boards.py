@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from askd_bench.metrics import calibration, hallucination, robustness, speed, word_errors
+from askd_bench.metrics import calibration, hallucination, loop_free, robustness, speed, word_errors
 from askd_bench.metrics.scoring import Scored, score
 from askd_bench.metrics.systems import Aligned, align_systems
 from askd_bench.models.names import DEFAULT_MODEL
@@ -160,7 +160,7 @@ def _statistics(scored: Scored, baseline: str, conditions: Sequence[str]) -> Sta
     return Statistics(
         plain={
             **word_errors.statistics(scored),
-            **word_errors.capped(scored),
+            **loop_free.capped(scored),
             **hallucination.statistics(scored),
             **speed.statistics(scored),
         },

@@ -4,9 +4,10 @@ from collections.abc import Iterable, Mapping
 
 import numpy as np
 
-from askd_bench.metrics import inheritance, word_errors
+from askd_bench.metrics import inheritance
 from askd_bench.metrics.bootstrap import RESAMPLES, resample
 from askd_bench.metrics.estimate import Estimate
+from askd_bench.metrics.loop_free import WER_CAPPED
 from askd_bench.metrics.metric import Metric
 from askd_bench.metrics.ranking import Rank, rank_systems
 from askd_bench.metrics.significance import paired_bootstrap
@@ -41,7 +42,7 @@ TEACHING = (
 )
 """A student beside its teacher: see `askd_bench.metrics.inheritance`."""
 
-_METRICS = {metric.name: metric for metric in (*ALL, word_errors.CAPPED)}
+_METRICS = {metric.name: metric for metric in (*ALL, WER_CAPPED)}
 
 
 def figures(pool: Pool, model: str) -> Mapping[str, Estimate]:
