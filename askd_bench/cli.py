@@ -10,7 +10,7 @@ import typer
 
 from askd_bench.commands import evaluating, reading
 from askd_bench.errors import UserError
-from askd_bench.report.terminal import console
+from askd_bench.tables.terminal import console
 
 app = typer.Typer(
     no_args_is_help=True,

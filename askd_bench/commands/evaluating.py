@@ -8,7 +8,7 @@ import typer
 
 from askd_bench.errors import UserError
 from askd_bench.models.names import DEFAULT_MODEL
-from askd_bench.report.terminal import console
+from askd_bench.tables.terminal import console
 
 out = console()
 err = console(stderr=True)

@@ -10,7 +10,7 @@ from rich.table import Table
 
 from askd_bench.errors import UserError
 from askd_bench.paths import REFERENCE_RESULTS_DIR
-from askd_bench.report.terminal import console
+from askd_bench.tables.terminal import console
 
 out = console()
 err = console(stderr=True)

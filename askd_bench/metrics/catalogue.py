@@ -16,28 +16,40 @@ from askd_bench.metrics import (
     speed,
     word_errors,
 )
-from askd_bench.metrics.metric import Quantity
+from askd_bench.metrics.metric import Metric, Quantity
 
 RESCALED = ("ece", "ece_equal_mass", "nll", "overconfidence_gap", "confident_errors_0.7")
 """What is measured again at the fitted temperature."""
 
-_WORDS = {metric.name: metric for metric in calibration.metrics("word")}
+_PLAIN: dict[str, Metric] = {one.name: one for module in (word_errors, hallucination, calibration, inheritance) for one in module.METRICS}
 
 
 def _rescaled(name: str) -> Quantity:
-    one = _WORDS[name]
+    one = _PLAIN[name]
     label = "scaled" if name == "ece" else f"{one.label}, scaled"
     again = one.within("scaled", label=label, meaning=f"{one.meaning}, after temperature scaling on dev")
     return replace(again, long_label=f"{one.long_label}, scaled")
 
 
 SCOPED = (
-    word_errors.WER.within("clean", label="clean", meaning="WER % in the baseline condition: the recordings as they are"),
-    word_errors.WER.within("shifted", label="shifted", meaning="WER % over all other conditions"),
-    _WORDS["ece"].within(
+    _PLAIN["wer"].within("clean", label="clean", meaning="WER % in the baseline condition: the recordings as they are"),
+    _PLAIN["wer"].within("shifted", label="shifted", meaning="WER % over all other conditions"),
+    _PLAIN["hallucination_rate"].within(
+        "silence",
+        label="words in silence %",
+        meaning="clips in which nobody speaks and for which the model writes any word at all",
+        key="hallucination_rate",
+    ),
+    _PLAIN["inheritance_excess"].within(
+        "own_teacher",
+        label="inherits",
+        meaning="share of its teacher's errors that it repeats in the same way beyond chance: 0 independent, 1 a copy",
+        key="inheritance_excess",
+    ),
+    _PLAIN["ece"].within(
         "clean", label="ECE clean", meaning="expected calibration error of word confidence in the baseline condition (needs 300 words)"
     ),
-    _WORDS["ece"].within("shifted", label="ECE shifted", meaning="the same over all other conditions"),
+    _PLAIN["ece"].within("shifted", label="ECE shifted", meaning="the same over all other conditions"),
     *map(_rescaled, RESCALED),
 )
 """Figures of a part of the utterances, or at another temperature."""

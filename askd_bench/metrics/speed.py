@@ -68,6 +68,14 @@ QUANTITIES = (
         better="higher",
     ),
     Quantity(
+        name="rtfx_measured",
+        label="RTFx",
+        meaning="seconds of audio per second from features to text, at that batch, measured apart from the rows",
+        unit="s/s",
+        better="higher",
+        key="rtfx",
+    ),
+    Quantity(
         name="p50_s",
         label="p50, s",
         long_label="p50 of a batch, s",

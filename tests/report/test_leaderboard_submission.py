@@ -36,8 +36,8 @@ def test_who_is_better_who_is_worse_and_who_is_neither(root: Path) -> None:
     assert difference.value is not None
     assert difference.low is not None
     assert f"| +{100 * difference.value:.1f} [+{100 * difference.low:.1f}, " in rows[ANCHOR]
-    assert re.search(r"\| 0\.0\d+ \| worse \|", rows[ANCHOR])
-    assert re.search(r"\| \+0\.0 +\| 1\.000 \| cannot be told apart \|", rows["twin"])
+    assert re.search(r"\| \.0\d+ \| worse \|", rows[ANCHOR])
+    assert re.search(r"\| \+0\.0 +\| 1 \| cannot be told apart \|", rows["twin"])
 
 
 def test_the_teacher_is_shown_however_far_it_is(root: Path) -> None:

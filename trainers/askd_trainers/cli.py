@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from askd_bench.errors import UserError
-from askd_bench.report.terminal import console
+from askd_bench.tables.terminal import console
 
 if TYPE_CHECKING:
     from rich.progress import Progress

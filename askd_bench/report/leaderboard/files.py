@@ -6,9 +6,10 @@ from pathlib import Path
 
 from askd_bench.files import write_together
 from askd_bench.paths import REFERENCE_RESULTS_DIR
+from askd_bench.report.leaderboard.document import latex, markdown, page
 from askd_bench.report.leaderboard.frame import Leaderboard, leaderboard_of
 from askd_bench.report.leaderboard.layout import sections
-from askd_bench.report.leaderboard.writers import latex, markdown, page
+from askd_bench.tables.csv import csv_table
 
 TITLE = "askd-bench leaderboard"
 INTRO = (
@@ -56,7 +57,7 @@ def contents(board: Leaderboard) -> Mapping[str, bytes]:
     ours = [section for section in parts if not section.elsewhere]
     texts = {
         "LEADERBOARD.md": markdown(TITLE, INTRO, parts),
-        "leaderboard.csv": board.frame.to_csv(index=False, lineterminator="\n"),
+        "leaderboard.csv": csv_table(board.frame),
         "leaderboard.tex": latex((TITLE, "Built by askd-bench leaderboard; needs the package booktabs."), ours),
         "index.html": page(TITLE, INTRO, parts),
     }

@@ -6,40 +6,21 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from askd_bench.metrics.catalogue import METRICS
 from askd_bench.report.leaderboard.boards import CORE, Board
-from askd_bench.report.leaderboard.columns import (
-    CAPPED,
-    CLEAN,
-    CONFIDENT,
-    DELTA,
-    ECE_CLEAN,
-    ECE_SHIFTED,
-    FAILED,
-    INHERITS,
-    INSERTED,
-    INVENTED,
-    LEGEND,
-    MODEL,
-    MODELS,
-    PARAMETERS,
-    RANK,
-    RTFX,
-    RTFX_ALONE,
-    SHIFTED,
-    SILENT,
-    SPEED,
-    TEACHING,
-    UNRELATED,
-    WER,
-    Record,
-    cell_of,
-)
+from askd_bench.report.leaderboard.columns import LEGEND, MODELS, SPEED, TEACHING, Record, about, entry, heading, table_of
 from askd_bench.report.leaderboard.commands import commands
 from askd_bench.report.leaderboard.descriptions import Published
+from askd_bench.report.leaderboard.document import Section
 from askd_bench.report.leaderboard.frame import ALL_CONDITIONS, ALL_CORPORA, OVERALL, Leaderboard
 from askd_bench.report.leaderboard.pools import Pool, pool
-from askd_bench.report.leaderboard.sheet import DASH, Cell, Column, Section, Table
 from askd_bench.report.leaderboard.speeds import rtfx_alone, speed_records
+from askd_bench.tables.model import DASH, Cell, Column, Table
+
+_SHIFTED = ("wer_clean", "wer_shifted", "degradation")
+_INVENTED = ("confident_errors_0.7", "insertion_rate", "hallucination_rate")
+_SILENT = "hallucination_rate_silence"
+_INHERITS = "inheritance_excess_own_teacher"
 
 
 def sections(leaderboard: Leaderboard) -> list[Section]:
@@ -56,12 +37,12 @@ def board_section(leaderboard: Leaderboard, board: Board, *, only: Sequence[str]
     number = board_number(leaderboard, board)
     frame = _part(leaderboard.frame, board.suite, board.corpus, number)
     records = [record for record in _records(frame, ALL_CONDITIONS) if only is None or record["model"] in only]
-    size = (PARAMETERS, *((RTFX,) if any(record["rtfx"] == record["rtfx"] for record in records) else ()))  # unless all are NaN
-    columns: tuple[Column, ...] = (MODEL, *size, SILENT, INVENTED)
+    size = ("parameters", *(("rtfx",) if any(record["rtfx"] == record["rtfx"] for record in records) else ()))  # unless all are NaN
+    columns: tuple[str, ...] = ("model", *size, _SILENT, "invented_words_per_minute")
     if board.has_words:
-        shifted, ece_shifted = ((CLEAN, SHIFTED, DELTA), (ECE_SHIFTED,)) if board.has_shifts else ((), ())
-        columns = (MODEL, RANK, *size, WER, CAPPED, *shifted, ECE_CLEAN, *ece_shifted, CONFIDENT, INSERTED, UNRELATED)
-        columns += (FAILED,) if any(record["failed"] for record in records) else ()
+        shifted, ece = (_SHIFTED, ("ece_clean", "ece_shifted")) if board.has_shifts else ((), ("ece_clean",))
+        columns = ("model", "rank", *size, "wer", "wer_capped", *shifted, *ece, *_INVENTED)
+        columns += ("failed",) if any(record["failed"] for record in records) else ()
     else:
         records.sort(key=lambda record: (np.nan_to_num(record["hallucination_rate"], nan=np.inf), record["model"]))
     by_condition = _conditions(board, _records(frame[frame["condition"] != ALL_CONDITIONS]), [record["model"] for record in records])
@@ -69,8 +50,8 @@ def board_section(leaderboard: Leaderboard, board: Board, *, only: Sequence[str]
         title=f"{board.suite}, {board.corpus}" + (f", other audio ({number})" if number > 1 else ""),
         level=3,
         notes=(_about(pool([board])),),
-        table=_table(columns, records),
-        folded=("By condition: " + ("WER %" if board.has_words else SILENT.label), by_condition) if board.has_shifts else None,
+        table=table_of(columns, records),
+        folded=(f"By condition: {METRICS[_figure(board)].label}", by_condition) if board.has_shifts else None,
     )
 
 
@@ -87,26 +68,27 @@ def _overall(leaderboard: Leaderboard) -> Section:
     silent = next((board.suite for board in own if not board.has_words), None)
     pooled = {board.suite: _by_model(_part(leaderboard.frame, board.suite, ALL_CORPORA)) for board in own}
     complete = _by_model(_part(leaderboard.frame, OVERALL, ALL_CORPORA))
-    before = (MODEL, RANK, PARAMETERS, RTFX_ALONE if leaderboard.speeds else RTFX, WER, CAPPED, CLEAN)
+    before = ("model", "rank", "parameters", "rtfx_alone" if leaderboard.speeds else "rtfx", "wer", "wer_capped", "wer_clean")
+    after = ("degradation", "ece_clean", "ece_shifted", "confident_errors_0.7")
     rows = []
     for name in dict.fromkeys([*complete, *sorted(name for table in pooled.values() for name in table)]):
         record = complete.get(name, {"model": name, "parameters": _parameters(leaderboard, name)})
-        record = record | {RTFX_ALONE.name: rtfx_alone(leaderboard.speeds.get(name))}
+        record = record | {"rtfx_alone": rtfx_alone(leaderboard.speeds.get(name))}
         rows.append(
             (
-                *(cell_of(record, column) for column in before),
-                *(cell_of(pooled[suite].get(name, {}), SHIFTED) for suite in domains),
-                *(cell_of(record, column) for column in _AFTER),
-                *([cell_of(pooled[silent].get(name, {}), SILENT)] if silent else []),
-                cell_of(record, INHERITS),
+                *(entry(column, record) for column in before),
+                *(entry("wer_shifted", pooled[suite].get(name, {})) for suite in domains),
+                *(entry(column, record) for column in after),
+                *([entry(_SILENT, pooled[silent].get(name, {}))] if silent else []),
+                entry(_INHERITS, record),
             )
         )
     columns = (
-        *before,
-        *(Column(label=suite, about=f"WER % over the conditions of {suite} besides its baseline") for suite in domains),
-        *_AFTER,
-        *([SILENT] if silent else []),
-        INHERITS,
+        *map(heading, before),
+        *(Column(label=suite, meaning=f"WER % over the conditions of {suite} besides its baseline") for suite in domains),
+        *map(heading, after),
+        *([heading(_SILENT)] if silent else []),
+        heading(_INHERITS),
     )
     heard = "; ".join(
         f"{suite} ({', '.join(board.corpus for board in leaderboard.overall.boards if board.suite == suite)})"
@@ -116,10 +98,7 @@ def _overall(leaderboard: Leaderboard) -> Section:
         f"On what {leaderboard.anchor} heard of {heard}: {_about(leaderboard.overall)} Clips that suites share count once.",
         f"A model is ranked if it heard all of it. {DASH} stands where a model lacks a suite, and where a figure is undefined.",
     )
-    return Section(title="Overall", notes=notes, table=Table(columns, tuple(rows)))
-
-
-_AFTER = (DELTA, ECE_CLEAN, ECE_SHIFTED, CONFIDENT)
+    return Section(title="Overall", notes=notes, table=Table(columns=columns, rows=tuple(rows)))
 
 
 def _speed(leaderboard: Leaderboard) -> list[Section]:
@@ -130,7 +109,7 @@ def _speed(leaderboard: Leaderboard) -> list[Section]:
         "is not noted."
     )
     records = speed_records(leaderboard.speeds, teachers)
-    return [Section(title="Speed", notes=(note,), table=_table(SPEED, records))] if records else []
+    return [Section(title="Speed", notes=(note,), table=table_of(SPEED, records))] if records else []
 
 
 def _teaching(leaderboard: Leaderboard) -> list[Section]:
@@ -141,24 +120,34 @@ def _teaching(leaderboard: Leaderboard) -> list[Section]:
         "share for a student of equal WER whose errors are independent; excess: 0 independent, 1 a copy; conf.: of errors that both hold "
         "with confidence above 0.7. A control is trained alike on the truth alone, without the teacher: what it shares was not handed down."
     )
-    return [Section(title="Students beside their teachers", notes=(note,), table=_table(TEACHING, students))] if students else []
+    return [Section(title="Students beside their teachers", notes=(note,), table=table_of(TEACHING, students))] if students else []
+
+
+def _figure(board: Board) -> str:
+    """Return the figure that is shown of each condition."""
+    return "wer" if board.has_words else _SILENT
 
 
 def _conditions(board: Board, records: Sequence[Record], models: Sequence[str]) -> Table:
-    figure = WER if board.has_words else SILENT
     of = {(record["condition"], record["model"]): record for record in records}
     clips = {record["condition"]: record["utterances"] for record in records}
     columns = (Column(label="condition", text=True), Column(label="clips"), *(Column(label=model) for model in models))
     rows = [
-        (Cell(condition, condition), Cell(str(count), count), *(cell_of(of[condition, model], figure) for model in models))
+        (
+            Cell(text=condition, sort=condition),
+            Cell(text=str(count), sort=count),
+            *(entry(_figure(board), of[condition, model]) for model in models),
+        )
         for condition, count in clips.items()
     ]
-    return Table(columns, tuple(rows))
+    return Table(columns=columns, rows=tuple(rows))
 
 
 def _legend() -> Section:
-    rows = tuple((Cell(column.label, column.label), Cell(column.about, column.about)) for column in LEGEND)
-    return Section(title="What the columns mean", table=Table((Column(label="column"), Column(label="meaning", text=True)), rows))
+    explained = ((METRICS[name].label, about(name)) for name in LEGEND)
+    rows = tuple((Cell(text=label, sort=label), Cell(text=meaning, sort=meaning)) for label, meaning in explained)
+    columns = (Column(label="column"), Column(label="meaning", text=True))
+    return Section(title="What the columns mean", table=Table(columns=columns, rows=rows))
 
 
 def _models(leaderboard: Leaderboard) -> Section:
@@ -166,7 +155,7 @@ def _models(leaderboard: Leaderboard) -> Section:
     for record in _records(leaderboard.frame, ALL_CONDITIONS):
         about = leaderboard.models.get(record["model"])
         records.setdefault(record["model"], record | (about.model_dump() if about else {}))
-    return Section(title="Models", table=_table(MODELS, [records[name] for name in sorted(records)]))
+    return Section(title="Models", table=table_of(MODELS, [records[name] for name in sorted(records)]))
 
 
 def _to_be_ranked(leaderboard: Leaderboard) -> Section:
@@ -192,8 +181,8 @@ def _published(tables: Sequence[Published]) -> list[Section]:
         for label, values in zip(one.columns, zip(*one.rows, strict=True), strict=True):
             digits = max(len(str(value).partition(".")[2]) if isinstance(value, float) else 0 for value in values)
             columns.append(Column(label=label, text=isinstance(values[0], str)))
-            cells.append([Cell(value if isinstance(value, str) else f"{value:.{digits}f}", value) for value in values])
-        table = Table(tuple(columns), tuple(zip(*cells, strict=True)))
+            cells.append([Cell(text=value if isinstance(value, str) else f"{value:.{digits}f}", sort=value) for value in values])
+        table = Table(columns=tuple(columns), rows=tuple(zip(*cells, strict=True)))
         sections.append(Section(title=one.title, level=3, notes=(f"{one.source}. {one.note}",), table=table, url=one.url, elsewhere=True))
     return sections
 
@@ -208,10 +197,6 @@ def _about(pooled: Pool) -> str:
         f"{f'{words} reference words' if words else 'no words'}; intervals resample {clusters.count} {clusters.kind}s, so they speak for "
         f"{speaks_for}."
     )
-
-
-def _table(columns: Sequence[Column], records: Sequence[Record]) -> Table:
-    return Table(tuple(columns), tuple(tuple(cell_of(record, column) for column in columns) for record in records))
 
 
 def _part(frame: pd.DataFrame, suite: str, corpus: str, number: int = 1) -> pd.DataFrame:

@@ -4,23 +4,23 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from askd_bench.errors import UserError
+from askd_bench.metrics.catalogue import METRICS
 from askd_bench.metrics.ranking import pairwise_p
-from askd_bench.metrics.significance import ALPHA, paired_bootstrap
+from askd_bench.metrics.significance import ALPHA, WER_DIFFERENCE, paired_bootstrap
 from askd_bench.paths import REFERENCE_RESULTS_DIR
 from askd_bench.report.leaderboard.boards import Board
-from askd_bench.report.leaderboard.columns import cell_of
+from askd_bench.report.leaderboard.document import Section, markdown
 from askd_bench.report.leaderboard.frame import ALL_CORPORA, OVERALL, Leaderboard, leaderboard_of
 from askd_bench.report.leaderboard.layout import board_section
 from askd_bench.report.leaderboard.pools import pool
-from askd_bench.report.leaderboard.sheet import Cell, Column, Section, Table
-from askd_bench.report.leaderboard.writers import markdown
 from askd_bench.results import Result
+from askd_bench.tables.format import cell, column, estimate_cell
+from askd_bench.tables.model import Cell, Column, Table
 
 NEIGHBOURS = 3
 """How many models above and below are shown; its teacher and control always are."""
 
-_DIFFERENCE = Column(label="WER difference, points", name="difference", factor=100, interval=True, signed=True)
-_VERSUS = (Column(label="compared with", text=True), _DIFFERENCE, Column(label="p (Holm)"), Column(label="verdict", text=True))
+_P = METRICS["matched_pairs_p_holm"]
 _SAID = {"better": "Better than", "worse": "Worse than", "cannot be told apart": "Cannot be told apart from"}
 
 
@@ -97,12 +97,17 @@ def _comparisons(board: Board, model: str, order: Sequence[str], near: Sequence[
         if name == model:
             continue
         difference = paired_bootstrap(errors[model], errors[name], words, pooled.clusters).difference
-        record = {"difference": difference.value, "difference_low": difference.low, "difference_high": difference.high}
         p = float(p_values[at(model), at(name)])
-        rows.append((Cell(name), cell_of(record, _DIFFERENCE), Cell("< 0.001" if p < 0.001 else f"{p:.3f}", p), Cell(verdicts[name])))
+        rows.append((Cell(text=name), estimate_cell(WER_DIFFERENCE, difference), cell(_P, p), Cell(text=verdicts[name])))
+    columns = (
+        Column(label="compared with", text=True),
+        column(WER_DIFFERENCE),
+        Column(label=_P.label),
+        Column(label="verdict", text=True),
+    )
     notes = [f"{_SAID[verdict]}: {', '.join(names)}." for verdict, names in groups.items() if names]
     how = "Below 0 the new result is better. Intervals: paired bootstrap; p: MAPSSWE, Holm-corrected over all pairs of the table."
-    return Section(title=f"{model} and the others", level=3, notes=(*notes, how), table=Table(_VERSUS, tuple(rows)))
+    return Section(title=f"{model} and the others", level=3, notes=(*notes, how), table=Table(columns=columns, rows=tuple(rows)))
 
 
 def _alone(leaderboard: Leaderboard, board: Board) -> str:
