@@ -31,7 +31,7 @@ NOT_IN_THE_FUNCTION = {
     "render": {"check"},
     "leaderboard": {"check", "comment_for"},
     "run": {"profile"},
-    "bench": {"json"},
+    "bench": {"json", "seconds"},
 }  # second uses of the same command; a flag where the function takes an object
 SPELLED = {"out_": "out", "as_json": "json"}
 

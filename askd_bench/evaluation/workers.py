@@ -16,7 +16,7 @@ from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
-from threadpoolctl import threadpool_limits
+from threadpoolctl import ThreadpoolController, threadpool_limits
 
 from askd_bench.errors import AudioError, UserError
 from askd_bench.evaluation.plan import Batch
@@ -112,7 +112,7 @@ class Workers:
             UserError: bad input that stops the run (a missing noise folder), or a worker that died.
         """
         if self._pool is None:
-            return ((batch, preparer(batch)) for batch in batches)
+            return _here(preparer, batches)
         return self._ahead(self._pool, pickle.dumps(preparer), batches)
 
     def _ahead(self, pool: ProcessPoolExecutor, preparer: bytes, batches: Iterable[Batch]) -> Iterator[tuple[Batch, list[Prepared]]]:
@@ -138,6 +138,15 @@ class Workers:
 def default_workers() -> int:
     """Return how many workers suit this machine: one for each four cores, at least one; the model needs the rest."""
     return max(1, (os.cpu_count() or 1) // 4)
+
+
+def _here(preparer: Preparer, batches: Iterable[Batch]) -> Iterator[tuple[Batch, list[Prepared]]]:
+    """Prepare in this process as a worker does, numpy on one thread: on some processors a product's rounding depends on their number."""
+    threads = ThreadpoolController()
+    for batch in batches:
+        with threads.limit(limits=1, user_api="blas"):
+            prepared = preparer(batch)
+        yield batch, prepared
 
 
 def _start() -> None:

@@ -18,7 +18,7 @@ def rows_of(corpus: Path, output: Path, **options: Any) -> list[dict[str, Any]]:
     how = {"conditions": ["clean"], "workers": 0, "batch_size": 4, "limit": 4, "threads": 1, "audio_context": "1300", **options}
     [result] = run("noisy", DEFAULT_MODEL, corpus=[str(corpus)], output=output, dtype="float32", **how)
     rows = [json.loads(line) for line in (result.path / ROWS_FILE).read_text(encoding="utf-8").splitlines()]
-    assert result.signature["model"]["decoding"]["audio_context"] == f"margin {how['audio_context']}"
+    assert result.signature.model.decoding["audio_context"] == f"margin {how['audio_context']}"
     for row in rows:
         del row["decode_s"]
     return rows

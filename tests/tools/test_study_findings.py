@@ -262,8 +262,8 @@ def test_the_page_names_every_arm_and_figures_are_the_same_bytes_each_time(measu
         ('"good", "bad"]\ncontrasts', '"good", "ugly"]\ncontrasts', "primary: 'ugly' is no arm (allowed: good, bad, like-bad, single)"),
         ('[["single", "bad"]]', '[["single", "ugly"]]', "contrasts: 'ugly' is no arm (allowed: good, bad, like-bad, single)"),
         ("[domains.noise]", "[domains.shifted]", "'shifted' is taken"),
-        ('fitting = ["noisy-v1", "dialogue"]', "", "fitting: Field required"),
-        ("[arms]", "[arms", "is not valid TOML"),
+        ('fitting = ["noisy-v1", "dialogue"]', "", "fitting: is missing"),
+        ("[arms]", "[arms", "not valid TOML"),
     ],
 )
 def test_a_wrong_plan_is_one_line(old: str, new: str, said: str, tmp_path: Path) -> None:
