@@ -2,17 +2,24 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 import scipy.fft
 import scipy.signal
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
+from threadpoolctl import ThreadpoolController
 
 from askd_bench.models.audio_context import AudioContext
 from askd_bench.types import Samples
 
 _FLOOR_LOG10 = -10.0
+
+
+@lru_cache(maxsize=1)
+def _numpy_threads() -> ThreadpoolController:
+    return ThreadpoolController()
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +69,9 @@ class LogMel:
         frames = sliding_window_view(padded, self.n_fft)[:: self.hop_length][:used_frames]
         window = scipy.signal.get_window("hann", self.n_fft).astype(np.float32)
         power = np.abs(scipy.fft.rfft(frames * window, axis=1)) ** 2
-        used = np.log10(np.maximum(power.astype(np.float32) @ self.mel_filters, 10.0**_FLOOR_LOG10)).T
+        with _numpy_threads().limit(limits=1, user_api="blas"):  # on some processors a product's rounding depends on their number
+            mel = power.astype(np.float32) @ self.mel_filters
+        used = np.log10(np.maximum(mel, 10.0**_FLOOR_LOG10)).T
         log_spec = np.full((used.shape[0], max(used_frames, kept_frames)), _FLOOR_LOG10, np.float32)
         log_spec[:, :used_frames] = used
         features: NDArray[np.float32] = (np.maximum(log_spec, log_spec.max() - 8.0) + 4.0) / 4.0
