@@ -69,7 +69,7 @@ def clips_of_silence(family: dict[str, Any]) -> list[Any]:
 
 def test_models_at_different_stages_of_one_plan_go_on_together(small_corpus: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     def load(model: str, **_: Any) -> HashingTranscriber:
-        return HashingTranscriber(card=CARD.__class__(**{**_fields(CARD), "id": model}))
+        return HashingTranscriber(card=CARD.model_copy(update={"id": model}))
 
     monkeypatch.setattr(module, "load_transcriber", load)
     settings: dict[str, Any] = {"corpus": [str(small_corpus)], "conditions": ["white-0dB"], "batch_size": 4, "workers": 0}
@@ -81,10 +81,6 @@ def test_models_at_different_stages_of_one_plan_go_on_together(small_corpus: Pat
     run("noisy", ["a", "b"], output=tmp_path / "cut", **settings)
     for name in "ab":
         assert rows(tmp_path / "cut", name, "small") == rows(tmp_path / "whole", name, "small")
-
-
-def _fields(card: Any) -> dict[str, Any]:
-    return {name: getattr(card, name) for name in card.__dataclass_fields__}
 
 
 def test_two_models_of_one_name_are_refused(stub_model: Any, tmp_path: Path) -> None:

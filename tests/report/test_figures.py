@@ -210,13 +210,18 @@ def test_the_data_table_is_what_is_drawn(models: Section) -> None:
 
 def test_the_same_bytes_in_another_process(tmp_path: Path) -> None:
     code = (
-        "import hashlib, sys; sys.path.insert(0, sys.argv[1]); from test_figures import chart, drawing\n"
+        "import hashlib, sys; sys.path[:0] = sys.argv[1:]; from test_figures import chart, drawing\n"
         "for kind in ('severity', 'bars'): print(*(hashlib.sha256(f(chart(kind))).hexdigest() for f in (drawing.svg, drawing.png)))"
     )
     environment = {**os.environ, "PYTHONHASHSEED": "7", "TZ": "Pacific/Auckland", "MPLCONFIGDIR": str(tmp_path), "SOURCE_DATE_EPOCH": "1"}
     (tmp_path / "matplotlibrc").write_text("lines.linewidth: 9\nfont.size: 30\n")
     done = subprocess.run(
-        [sys.executable, "-c", code, str(Path(__file__).parent)], capture_output=True, text=True, check=True, env=environment, cwd=tmp_path
+        [sys.executable, "-c", code, *map(str, Path(__file__).parents[:2])],
+        capture_output=True,
+        text=True,
+        check=True,
+        env=environment,
+        cwd=tmp_path,
     )
     here = [[hashlib.sha256(f(chart(kind))).hexdigest() for f in (drawing.svg, drawing.png)] for kind in ("severity", "bars")]
     assert [line.split() for line in done.stdout.splitlines()] == here

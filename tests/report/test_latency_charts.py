@@ -1,6 +1,5 @@
 """The figure of latency over length is made of what `bench --seconds --json` wrote."""
 
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -16,7 +15,7 @@ from askd_bench.report.page.latency_charts import latency_charts, read_latencies
 
 @pytest.fixture
 def files(tmp_path: Path) -> list[Path]:
-    short = replace(CARD, decoding={**CARD.decoding, "audio_context": "margin 64"})
+    short = CARD.model_copy(update={"decoding": {**CARD.decoding, "audio_context": "margin 64"}})
     for name, card, fixed in (("short", short, 0.1), ("full", CARD, 1.0)):
         measured = {length: [fixed + 0.05 * length + more for more in (-0.01, 0.0, 0.01)] for length in (2.0, 10.0)}
         (tmp_path / f"{name}.json").write_text(bench_json(line(card, measured)))
