@@ -5,12 +5,10 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.box import SIMPLE
-from rich.table import Table
 
 from askd_bench.errors import UserError
 from askd_bench.paths import REFERENCE_RESULTS_DIR
-from askd_bench.tables.terminal import console
+from askd_bench.tables.terminal import console, terminal_table
 
 out = console()
 err = console(stderr=True)
@@ -38,15 +36,10 @@ def list_(
     suite: Annotated[str, typer.Option(help="Whose conditions.")] = "noisy",
 ) -> None:
     """List suites, a suite's conditions, corpora, models or metrics."""
-    from askd_bench.report.listings import LISTINGS, conditions
+    from askd_bench.report.listings import LISTINGS, conditions, listing_table
 
     records = conditions(suite) if what is Listed.conditions else LISTINGS[what.value]()
-    table = Table(box=SIMPLE, pad_edge=False)
-    for position, column in enumerate(records[0]):
-        table.add_column(column, no_wrap=position == 0, overflow="fold")
-    for record in records:
-        table.add_row(*record.values())
-    out.print(table)
+    out.print(terminal_table(listing_table(records)))
 
 
 def validate(suite: Annotated[Path, typer.Argument(help="A suite file.")]) -> None:

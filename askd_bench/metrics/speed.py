@@ -92,6 +92,7 @@ QUANTITIES = (
         better="lower",
         digits=3,
     ),
+    Quantity(name="p99_s", label="p99, s", meaning="99th percentile of the seconds of a clip", unit="s", better="lower", digits=3),
     Quantity(name="clips_per_s", label="clips / s", meaning="clips transcribed per second", unit="1/s", better="higher", digits=2),
     Quantity(
         name="frontend_s", label="front end, s", meaning="seconds of one core to make a clip's features", unit="s", better="lower", digits=3
@@ -116,6 +117,7 @@ QUANTITIES = (
     ),
     Quantity(name="batch_size", label="batch", meaning="clips decoded together", unit="clips", digits=0),
     Quantity(name="batches", label="measured", meaning="batches that were timed", unit="batches", digits=0),
+    Quantity(name="measurements", label="measured", meaning="clips of a length that were timed", unit="clips", digits=0),
     Quantity(name="clips", meaning="clips that speed was measured on", unit="clips", digits=0),
 )
 """What `askd-bench bench` measures, and what follows from it."""

@@ -3,60 +3,28 @@
 from collections.abc import Mapping
 from typing import Any
 
-from rich import box
-from rich.table import Table
+from rich.table import Table as TerminalTable
 
-from askd_bench.metrics.robustness import mean_corruption_error_ratio
+from askd_bench.metrics.catalogue import METRICS
+from askd_bench.metrics.robustness import MEAN_CORRUPTION_ERROR_RATIO, mean_corruption_error_ratio
 from askd_bench.metrics.summary import POOLED
-from askd_bench.report.frames import HEADLINE, condition_table, headline_cell
 from askd_bench.report.reference_models import reference_summaries
+from askd_bench.report.summaries import figure_of, headline_table
+from askd_bench.report.views import HEADLINE
 from askd_bench.results import Result
 from askd_bench.signature import Signature
+from askd_bench.tables.format import estimate_cell
+from askd_bench.tables.model import Cell
+from askd_bench.tables.terminal import terminal_table
 
-LEGEND = (
-    "WER %: word errors per 100 reference words [95 % interval] · Δ clean: WER points above the baseline condition, same utterances · "
-    "ECE: expected calibration error of word confidence (needs 300 words) · scaled: the same after "
-    "temperature scaling on dev · conf. err.: wrong words held with confidence > 0.7, per 100 words · "
-    "ins. %: inserted words per 100 reference words · halluc. %: utterances that share no word with the reference"
-)
+LEGEND = " · ".join(f"{METRICS[name].label}: {METRICS[name].meaning}" for name in HEADLINE)
 
 
-def headline(result: Result) -> Table:
+def headline(result: Result) -> TerminalTable:
     """Return the headline table of a result, with packaged results on the same audio below each condition."""
     signature, summary, references = result.signature(), result.stored_summary(), reference_summaries(result)
-    name = signature.model.id
-    table = Table(
-        title=title_of(result),
-        box=box.SIMPLE_HEAVY,
-        title_justify="left",
-        pad_edge=False,
-        caption=_caption(signature, summary, references),
-        caption_justify="left",
-    )
-    table.add_column("condition", no_wrap=True)
-    if references:
-        table.add_column("model", no_wrap=True)
-    table.add_column("utt.", justify="right")
-    for label, metric, *_ in HEADLINE:
-        table.add_column(label, justify="right", no_wrap=metric != "wer")  # in a narrow terminal the interval goes below its figure
-    models = [(name, condition_table(summary))] + [(f"{model} (packaged)", condition_table(other)) for model, other in references.items()]
-    for condition in models[0][1]["condition"]:
-        if condition == POOLED:
-            table.add_section()
-        for position, (model, frame) in enumerate(models):
-            found = frame[frame["condition"] == condition]
-            if found.empty:  # no utterance of this condition could be heard
-                continue
-            row = found.iloc[0]
-            cells = [str(condition) if position == 0 else ""] + ([model] if references else [])
-            failed = f" ({row['failed']} failed)" if row["failed"] else ""
-            table.add_row(
-                *cells,
-                f"{row['utterances']}{failed}",
-                *(headline_cell(row, *spec[1:]) for spec in HEADLINE),
-                style="dim" if position else "",
-            )
-    return table
+    models = {signature.model.id: summary} | {f"{model} (packaged)": other for model, other in references.items()}
+    return terminal_table(headline_table(models, title=title_of(result), caption=_caption(signature, summary, references)))
 
 
 def title_of(result: Result) -> str:
@@ -72,11 +40,10 @@ def title_of(result: Result) -> str:
 
 def _caption(signature: Signature, summary: Mapping[str, Any], references: Mapping[str, Mapping[str, Any]]) -> str:
     intervals = summary["intervals"]
-    speed = summary[POOLED]["metrics"].get("rtfx", {})
-    rtfx = f"RTFx {speed['value']:.1f}" if speed.get("value") is not None else f"RTFx –: {speed.get('reason', 'not measured')}"
+    rtfx = estimate_cell(METRICS["rtfx"], figure_of(summary, POOLED, "rtfx"))
     return (
         f"Intervals: bootstrap over {intervals['clusters']} {intervals['resampled']}s, so they speak for {intervals['speaks_for']}. "
-        f"Normaliser {summary['normalizer']['name']} v{summary['normalizer']['version']}. {rtfx}. {_context(signature)}"
+        f"Normaliser {summary['normalizer']['name']} v{summary['normalizer']['version']}. RTFx {_with_reason(rtfx)}. {_context(signature)}"
         f"{_scaling(summary['temperature_scaling'])}{_ratios(signature, summary, references)}"
     )
 
@@ -102,6 +69,11 @@ def _ratios(signature: Signature, summary: Mapping[str, Any], references: Mappin
             for one in (summary, other)
         )
         ratio = mean_corruption_error_ratio(rates, reference_rates, families=families)
-        shown = f"– ({ratio.reason})" if ratio.value is None else f"{ratio.value:.2f}"
-        text += f" Mean corruption-error ratio to {model} (packaged): {shown}."
+        shown = estimate_cell(MEAN_CORRUPTION_ERROR_RATIO, ratio)
+        text += f" Mean corruption-error ratio to {model} (packaged): {_with_reason(shown)}."
     return text
+
+
+def _with_reason(cell: Cell) -> str:
+    """Return a figure, or a dash and why there is none."""
+    return f"{cell.text} ({cell.reason})" if cell.sort is None else cell.text

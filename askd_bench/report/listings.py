@@ -7,6 +7,7 @@ from pydantic import BaseModel, ConfigDict
 from askd_bench.files import read_toml
 from askd_bench.models.names import DEFAULT_MODEL, bundled_models
 from askd_bench.paths import SUITES_DIR
+from askd_bench.tables.model import Cell, Column, Table
 
 Records = list[dict[str, str]]
 
@@ -72,6 +73,12 @@ def metrics() -> Records:
 
 
 LISTINGS: Mapping[str, Callable[[], Records]] = {"suites": suites, "corpora": corpora, "models": models, "metrics": metrics}
+
+
+def listing_table(records: Records) -> Table:
+    """Return records as a table."""
+    columns = tuple(Column(label=name, text=True) for name in records[0])
+    return Table(columns=columns, rows=tuple(tuple(Cell(text=text) for text in record.values()) for record in records))
 
 
 def _parameters(values: Mapping[str, object]) -> str:

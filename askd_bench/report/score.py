@@ -1,15 +1,19 @@
 """`score`: a result's figures computed again from its rows, under one normaliser or under all of them."""
 
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from rich import box
-from rich.table import Table
+from rich.table import Table as TerminalTable
 
 from askd_bench.errors import unknown_name
 from askd_bench.metrics.summary import POOLED
 from askd_bench.report.headline import headline, title_of
+from askd_bench.report.summaries import figure_cells
 from askd_bench.results import Result
+from askd_bench.tables.model import Cell, Column, Table
+from askd_bench.tables.terminal import terminal_table
 from askd_bench.text import DEFAULT_NORMALISER, NORMALISERS
 
 ALL = "all"
@@ -31,18 +35,24 @@ def score(result_dir: Path, normalizer: str = DEFAULT_NORMALISER) -> dict[str, A
     return result.write_summary(normalizer)
 
 
-def score_table(result_dir: Path, normalizer: str) -> Table:
+def score_table(result_dir: Path, normalizer: str) -> TerminalTable:
     """Do what `score` does and return its table: the headline figures, or WER under every normaliser side by side."""
     scored, result = score(result_dir, normalizer), Result.open(result_dir)
     if normalizer != ALL:
         return headline(result)
-    table = Table(title=f"WER % of {title_of(result)}", box=box.SIMPLE_HEAVY, title_justify="left", pad_edge=False)
-    table.add_column("condition", no_wrap=True)
-    columns = []
-    for name, summary in scored.items():
-        table.add_column(f"{name} v{summary['normalizer']['version']}", justify="right")
-        columns.append({**summary["conditions"], POOLED: summary[POOLED]})
-    for condition in columns[0]:
-        rates = [column[condition]["metrics"]["wer"]["value"] for column in columns]
-        table.add_row(condition, *("–" if rate is None else f"{100 * rate:.2f}" for rate in rates))
-    return table
+    conditions = [*next(iter(scored.values()))["conditions"], POOLED]
+    *rows, pooled = [
+        (Cell(text=condition), *(cell for summary in scored.values() for cell in _rate(summary, condition))) for condition in conditions
+    ]
+    columns = (f"{name} v{summary['normalizer']['version']}" for name, summary in scored.items())
+    table = Table(
+        columns=(Column(label="condition"), *(Column(label=label) for label in columns)),
+        rows=tuple(rows),
+        below=(pooled,),
+        title=f"WER % of {title_of(result)}",
+    )
+    return terminal_table(table)
+
+
+def _rate(summary: Mapping[str, Any], condition: str) -> list[Cell]:
+    return [replace(cell, interval="") for cell in figure_cells(summary, condition, ("wer",))]

@@ -1,18 +1,40 @@
-"""Tables as HTML: the macro `html_table` of `table.html.jinja`, and the script that sorts them by a press on a heading."""
+"""Tables as HTML, and the script that sorts them by a press on a heading."""
 
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import jinja2
 from markupsafe import Markup
 
+from askd_bench.tables.model import Table
 from askd_bench.tables.printable import printable
 
 _FOLDER = Path(__file__).parent
 
 
 def environment(templates: Path) -> jinja2.Environment:
-    """Return an environment for the templates of a folder, which may import `table.html.jinja`; every text is escaped and printable."""
+    """Return an environment for the templates of a folder, which may call `html_table`; every text is escaped and printable.
+
+    The macro `swatch` of `table.html.jinja` shows the colour of a model's look.
+    """
+    made = _environment(templates)
+    made.globals["html_table"] = html_table
+    return made
+
+
+def html_table(table: Table, name: str = "") -> Markup:
+    """Return a table as HTML; `name` is what it is called where it has no title."""
+    made: Markup = _macros().html_table(table, name or table.title)
+    return made
+
+
+@cache
+def _macros() -> Any:
+    return _environment(_FOLDER).get_template("table.html.jinja").module
+
+
+def _environment(templates: Path) -> jinja2.Environment:
     return jinja2.Environment(
         loader=jinja2.FileSystemLoader([templates, _FOLDER]),
         autoescape=True,

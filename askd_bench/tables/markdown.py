@@ -29,4 +29,4 @@ def markdown_table(table: Table) -> str:
 
 def _cell(cell: Cell) -> str:
     strong = f"**{markdown_text(cell.strong)}**" if cell.strong else ""
-    return f"{strong}{markdown_text(cell.text)}" + (f" {cell.interval}" if cell.interval else "")
+    return strong + " ".join(part for part in (markdown_text(cell.text), "" if cell.folded else cell.interval) if part)

@@ -29,7 +29,7 @@ class Cell:
     Attributes:
         text: what is written. strong: the same before it, in bold where there is bold.
         sort: what it is sorted by; None: last.
-        interval: e.g. "[1.2, 3.4]"; "" where there is none. folded: shown on request only, where that is possible.
+        interval: e.g. "[1.2, 3.4]"; "" where there is none. folded: it is shown on request only, and so in HTML alone.
         reason: why there is no value.
         style: number of a model's look, whose colour is put before it; None for none.
         muted: of less interest than other rows.
@@ -46,8 +46,8 @@ class Cell:
 
     @property
     def plain(self) -> str:
-        """The text with its interval, without what is strong."""
-        return f"{self.text} {self.interval}" if self.interval else self.text
+        """The text and, unless it is folded, its interval; without what is strong."""
+        return " ".join(part for part in (self.text, "" if self.folded else self.interval) if part)
 
     def __str__(self) -> str:
         return self.strong + self.plain

@@ -15,7 +15,7 @@ from markupsafe import Markup
 from rich.console import Console
 
 from askd_bench.tables.csv import csv_table
-from askd_bench.tables.html import environment
+from askd_bench.tables.html import environment, html_table
 from askd_bench.tables.latex import latex_table, latex_text
 from askd_bench.tables.markdown import markdown_table
 from askd_bench.tables.model import Cell, Column, Table
@@ -70,13 +70,9 @@ def test_markdown_has_intervals_and_what_is_strong() -> None:
 
 @given(ROWS)
 def test_html_shows_the_text(rows: list[tuple[str, str]]) -> None:
-    page = str(environment(Path(__file__).parent).from_string(HTML).render(table=table_of(rows)))
-    body = tree(page).first("tbody")
+    body = tree(html_table(table_of(rows), 'of "it"')).first("tbody")
     assert [one_line(cell.text) for cell in body.all("th", "td")] == [one_line(cell) for row in rows for cell in row]
     assert {element.tag for element in body.all()} <= {"tr", "th", "td"}
-
-
-HTML = '{% from "table.html.jinja" import html_table %}{{ html_table(table, "Name of \\"it\\"") }}'
 
 
 def test_html_has_all_that_a_cell_may_have() -> None:
@@ -88,7 +84,7 @@ def test_html_has_all_that_a_cell_may_have() -> None:
     )
     columns = (Column(label="model"), Column(label="n", meaning='what "n" is'), Column(label="e"), Column(label="v"))
     table = Table(columns=columns, rows=(cells,), below=(cells,), title="T <1>", caption="C & D")
-    page = tree(str(environment(Path(__file__).parent).from_string(HTML).render(table=table)))
+    page = tree(html_table(table))
     assert page.first("caption").text == "T <1>"
     assert [button.attributes.get("title") for button in page.all("button")] == [None, 'what "n" is', None, None]
     assert page.first("p").text == "C & D"

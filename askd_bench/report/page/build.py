@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import jinja2
 from markupsafe import Markup
 
 from askd_bench.errors import UserError
@@ -20,6 +19,7 @@ from askd_bench.report.page.latency_charts import read_latencies
 from askd_bench.report.page.metric_tables import meanings
 from askd_bench.report.page.palette import DARK, LIGHT, css_variables
 from askd_bench.report.page.sections import open_sections
+from askd_bench.tables.html import environment, sorting_script
 from askd_bench.text import DEFAULT_NORMALISER
 
 _TEMPLATES = Path(__file__).parent / "templates"
@@ -92,17 +92,11 @@ def report(
 
 def page_of(views: Sequence[SectionView]) -> str:
     """Return the page as HTML. Every text goes through autoescaping; the only script is the page's own, named by its hash in the policy."""
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(_TEMPLATES),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    script = (_TEMPLATES / "page.js").read_text(encoding="utf-8")
+    script = f"{sorting_script()}{(_TEMPLATES / 'page.js').read_text(encoding='utf-8')}"
     style = (_TEMPLATES / "page.css").read_text(encoding="utf-8")
     colours = f":root {{ {css_variables(LIGHT)} }}\n@media (prefers-color-scheme: dark) {{ :root {{ {css_variables(DARK)} }} }}\n"
-    return environment.get_template("page.html.jinja").render(
+    template = environment(_TEMPLATES).get_template("page.html.jinja")
+    return template.render(
         sections=views,
         models=list(dict.fromkeys(name for view in views for name, _ in view.models)),
         meanings=meanings(),

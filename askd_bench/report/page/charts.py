@@ -5,6 +5,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
+from askd_bench.tables.format import number
+from askd_bench.tables.model import DASH, Cell, Column, Table
+from askd_bench.tables.printable import printable
+
 Kind = Literal["severity", "curve", "reliability", "dots", "bars", "trade-off", "line"]
 
 LONG_LABEL = 34
@@ -103,33 +107,34 @@ LINEAR_UP_TO = 120.0
 _LOGARITHMIC = "The axis of values is logarithmic above 1: values far beyond 100 would flatten all others."
 
 
-@dataclass(frozen=True, slots=True)
-class Table:
-    """A figure's data: headings and rows of text, for those who want numbers."""
-
-    headings: tuple[str, ...]
-    rows: tuple[tuple[str, ...], ...]
-
-
 def table_of(chart: Chart) -> Table:
     """Return the data table of a figure: exactly the points that are drawn."""
     points = [(series.label, point) for series in chart.series for point in series.points]
-    optional: list[tuple[str, Any]] = [
-        ("95 % interval", lambda p: "–" if p.low is None or p.high is None else f"{_short(p.low)} to {_short(p.high)}"),
-        ("n", lambda p: "–" if p.n is None else str(p.n)),
-        (chart.mark, lambda p: "–" if p.mark is None else _short(p.mark)),
-    ]
-    has = [
-        any(p.low is not None for _, p in points),
-        any(p.n is not None for _, p in points),
-        any(p.mark is not None for _, p in points),
-    ]
-    columns = [column for column, wanted in zip(optional, has, strict=True) if wanted]
     x_name = chart.y_label if chart.kind in ("dots", "bars") else chart.x_label
+    columns = {
+        "series": [Cell(text=label, sort=label) for label, _ in points],
+        x_name: [_data_cell(p.x) for _, p in points],
+        chart.value: [_data_cell(p.y) for _, p in points],
+        "95 % interval": [_ends_cell(p) for _, p in points],
+        "n": [Cell() if p.n is None else Cell(text=str(p.n), sort=p.n) for _, p in points],
+        chart.mark: [_data_cell(p.mark) for _, p in points],
+    }
+    shown = {name: cells for name, cells in columns.items() if any(cell.text != DASH for cell in cells)}
     return Table(
-        ("series", x_name, chart.value, *(name for name, _ in columns)),
-        tuple((label, _short(p.x), _short(p.y), *(text(p) for _, text in columns)) for label, p in points),
+        columns=tuple(Column(label=name) for name in shown),
+        rows=tuple(zip(*shown.values(), strict=True)),
+        title=f"Data of “{chart.title}”",
     )
+
+
+def _ends_cell(point: Point) -> Cell:
+    if point.low is None or point.high is None:
+        return Cell()
+    return Cell(text=f"{_short(point.low)} to {_short(point.high)}", sort=point.low)
+
+
+def _data_cell(value: float | str | None) -> Cell:
+    return Cell() if value is None else Cell(text=_short(value), sort=value)
 
 
 def extent_of(series: Iterable[Series]) -> tuple[float, float]:
@@ -151,14 +156,14 @@ def in_parts(chart: Chart) -> list[Chart]:
         return [chart]
     size = -(-len(chart.categories) // count)
     parts = []
-    for number in range(count):
-        own = chart.categories[number * size : (number + 1) * size]
+    for part in range(count):
+        own = chart.categories[part * size : (part + 1) * size]
         series = (replace(one, points=tuple(point for point in one.points if point.x in own)) for one in chart.series)
         parts.append(
             replace(
                 chart,
-                name=f"{chart.name}-part-{number + 1}",
-                title=f"{chart.title} ({number + 1} of {count})",
+                name=f"{chart.name}-part-{part + 1}",
+                title=f"{chart.title} ({part + 1} of {count})",
                 categories=own,
                 series=tuple(one for one in series if one.points),
                 extent=chart.range,
@@ -196,9 +201,8 @@ def slug(*parts: str) -> str:
 
 def shortened(text: str, length: int = LONG_LABEL) -> str:
     """Return a label cut in its middle to at most `length` characters, without control characters, which no SVG can hold."""
-    printable = "".join(character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in text)
-    half = (length - 1) // 2
-    return printable if len(printable) <= length else f"{printable[: length - 1 - half]}…{printable[len(printable) - half :]}"
+    clean, half = printable(text), (length - 1) // 2
+    return clean if len(clean) <= length else f"{clean[: length - 1 - half]}…{clean[len(clean) - half :]}"
 
 
 def wrapped(text: str, length: int = 22) -> str:
@@ -227,4 +231,4 @@ def _short(value: float | str) -> str:
     if isinstance(value, str):
         return value
     digits = 0 if abs(value) >= 1000 else 1 if abs(value) >= 10 else 2 if abs(value) >= 1 else 3
-    return f"{value:.{digits}f}"
+    return number(value, digits=digits)

@@ -6,21 +6,22 @@ from pathlib import Path
 
 from markupsafe import Markup
 
+from askd_bench.report.comparison_tables import Student, comparison_tables
+from askd_bench.report.groups import Grouped, table_by_group
 from askd_bench.report.page import drawing
-from askd_bench.report.page.charts import Chart, Table, slug, table_of
-from askd_bench.report.page.comparison_tables import comparison_tables
+from askd_bench.report.page.charts import Chart, slug, table_of
 from askd_bench.report.page.confidence_charts import reliability_charts, risk_charts
 from askd_bench.report.page.gallery import Gallery, gallery
-from askd_bench.report.page.group_charts import group_charts, groups_of
-from askd_bench.report.page.group_table import group_table
+from askd_bench.report.page.group_charts import Groups, group_charts, groups_of
 from askd_bench.report.page.inheritance_charts import Compared, comparisons, inheritance_charts
 from askd_bench.report.page.inline_svg import inline_svg
 from askd_bench.report.page.latency_charts import Latency, latency_charts
-from askd_bench.report.page.metric_tables import MetricTable, metric_tables
+from askd_bench.report.page.metric_tables import metric_tables
 from askd_bench.report.page.notes import Run, notes, runs
 from askd_bench.report.page.sections import Section
 from askd_bench.report.page.severity_charts import confident_error_charts, error_charts
 from askd_bench.report.page.tradeoff_charts import tradeoff_charts
+from askd_bench.tables.model import Table
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,7 +55,7 @@ class Part:
     title: str
     about: str
     figures: tuple[Figure, ...]
-    tables: tuple[MetricTable, ...] = ()
+    tables: tuple[Table, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,7 +94,7 @@ def compose(section: Section, options: Options) -> SectionView:
 def _parts(section: Section, compared: Sequence[Compared], options: Options) -> Iterator[Part]:
     names: set[str] = set()
 
-    def part(name: str, title: str, about: str, charts: Iterable[Chart], tables: Iterable[MetricTable] = ()) -> Part:
+    def part(name: str, title: str, about: str, charts: Iterable[Chart], tables: Iterable[Table] = ()) -> Part:
         return Part(slug(section.name, "part", name), title, about, tuple(_figure(chart, names) for chart in charts), tuple(tables))
 
     yield part("tables", "Tables", "", (), metric_tables(section))
@@ -123,18 +124,28 @@ def _parts(section: Section, compared: Sequence[Compared], options: Options) -> 
             "Which of the teacher's errors a student repeats. Two systems that fail on the same mumbled word look related without any "
             "teaching; what isolates teaching is the difference to a control trained on the truth alone.",
             inheritance_charts(section, compared, options.teacher or ""),
-            comparison_tables(section, compared),
+            _compared(section, compared),
         )
     yield part("trade-offs", "Size and speed", "What robustness costs.", [*tradeoff_charts(section), *latency_charts(options.latencies)])
     groups = groups_of(section, options.normalizer)
-    table = group_table(section, groups)
     yield part(
         "groups",
         "Groups of speakers",
         "Whom does a model serve worse? The log-ratio is corrected for the bias of picking extremes.",
         group_charts(section, groups),
-        [] if table is None else [table],
+        _grouped(section, groups),
     )
+
+
+def _compared(section: Section, compared: Sequence[Compared]) -> list[Table]:
+    students = [Student(one.name, one.comparison, one.entry.style) for one in compared if one.comparison is not None]
+    return comparison_tables(students, section.conditions) if students else []
+
+
+def _grouped(section: Section, groups: Groups) -> list[Table]:
+    models = [Grouped(entry.name, tables, entry.style) for entry, tables in zip(section.entries, groups, strict=False)]
+    title = f"WER % by group ({section.corpus.group_is})"
+    return [table_by_group(models, section.conditions, by="group", title=title)] if models else []
 
 
 def _figure(chart: Chart, names: set[str]) -> Figure:

@@ -1,0 +1,79 @@
+"""A summary's figures by the names of the catalogue, and the table of its headline."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import fields, replace
+from typing import Any
+
+from askd_bench.metrics.catalogue import METRICS, RESCALED
+from askd_bench.metrics.estimate import Estimate
+from askd_bench.metrics.summary import POOLED
+from askd_bench.report.views import HEADLINE
+from askd_bench.tables.format import column, estimate_cell
+from askd_bench.tables.model import Cell, Column, Table
+
+_AT_TEMPERATURE = {METRICS[f"{name}_scaled"].name: name for name in RESCALED}
+_FIELDS = [field.name for field in fields(Estimate)]
+
+Summary = Mapping[str, Any]
+
+
+def table_of(summary: Summary, condition: str) -> Mapping[str, Any] | None:
+    """Return what a summary holds of a condition, or of all of them pooled; None where it was not heard."""
+    found: Mapping[str, Any] | None = summary[POOLED] if condition == POOLED else summary["conditions"].get(condition)
+    return found
+
+
+def figure_of(summary: Summary, condition: str, name: str) -> Estimate:
+    """Return a figure of a condition (or "pooled"), with the reason where there is none."""
+    table = table_of(summary, condition)
+    if table is None:
+        return Estimate.absent("this condition was not heard")
+    if name in _AT_TEMPERATURE:
+        stored = (table["after_temperature_scaling"] or {}).get(_AT_TEMPERATURE[name])
+        reason = summary["temperature_scaling"]["reason"]
+    else:
+        stored, reason = table["metrics"].get(name), None
+    return Estimate(**{field: stored[field] for field in _FIELDS}) if stored else Estimate.absent(reason or "not measured")
+
+
+def utterances_cell(summary: Summary, condition: str) -> Cell:
+    """Return how many utterances there are, and how many of them failed."""
+    table = table_of(summary, condition)
+    count, failed = (table["n_utterances"], table["n_errors"]) if table else (0, 0)
+    return Cell(text=f"{count} ({failed} failed)" if failed else str(count), sort=float(count))
+
+
+def figure_cells(summary: Summary, condition: str, names: Sequence[str]) -> list[Cell]:
+    """Return a condition's figures as cells."""
+    return [estimate_cell(METRICS[name], figure_of(summary, condition, name)) for name in names]
+
+
+def headline_table(models: Mapping[str, Summary], *, conditions: Sequence[str] | None = None, title: str = "", caption: str = "") -> Table:
+    """Return the headline figures by condition, those of several models below each other: the first one's, and others muted.
+
+    Args:
+        models: name -> summary.
+        conditions: of the first one, "pooled" too; None for all.
+        title, caption: of the table.
+    """
+    heard = [*next(iter(models.values()))["conditions"], POOLED]
+    shown = [one for one in heard if conditions is None or one in conditions]
+    heading = (Column(label="condition"), *([Column(label="model", text=True)] if len(models) > 1 else []), column(METRICS["utterances"]))
+    return Table(
+        columns=(*heading, *(column(METRICS[name]) for name in HEADLINE)),
+        rows=tuple(row for condition in shown if condition != POOLED for row in _rows(models, condition)),
+        below=tuple(_rows(models, POOLED)) if POOLED in shown else (),
+        title=title,
+        caption=caption,
+    )
+
+
+def _rows(models: Mapping[str, Summary], condition: str) -> list[tuple[Cell, ...]]:
+    rows = []
+    for position, (model, summary) in enumerate(models.items()):
+        if table_of(summary, condition) is None:  # no utterance of this condition could be heard
+            continue
+        named = [Cell(text="" if position else condition), *([Cell(text=model)] if len(models) > 1 else [])]
+        cells = [*named, utterances_cell(summary, condition), *figure_cells(summary, condition, HEADLINE)]
+        rows.append(tuple(replace(cell, muted=position > 0) for cell in cells))
+    return rows
