@@ -7,8 +7,9 @@ from pathlib import Path
 
 from askd_bench.models.names import DEFAULT_MODEL
 from askd_bench.paths import REFERENCE_RESULTS_DIR
-from askd_bench.report.frames import condition_table, markdown_table
+from askd_bench.report.summaries import headline_table
 from askd_bench.results import Result
+from askd_bench.tables.markdown import markdown_table
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -30,7 +31,7 @@ def test_the_summaries_it_quotes_are_functions_of_their_rows() -> None:
 
 def test_markdown_has_a_row_a_condition_and_a_dash_for_what_is_null() -> None:
     summary = Result.open(REFERENCE_RESULTS_DIR / "whisper-tiny.en" / "noisy-v1" / "prompts").stored_summary()
-    lines = markdown_table(condition_table(summary)).splitlines()
+    lines = markdown_table(headline_table({"whisper-tiny.en": summary})).splitlines()
     assert len(lines) == 2 + len(summary["conditions"]) + 1
     assert lines[2].startswith("| clean | 24 | ")
     assert " – |" in lines[2]  # clean has no degradation

@@ -5,8 +5,9 @@ import sys
 from pathlib import Path
 
 from askd_bench.models.names import DEFAULT_MODEL
-from askd_bench.report.frames import condition_table, markdown_table
+from askd_bench.report.summaries import headline_table
 from askd_bench.results import Result
+from askd_bench.tables.markdown import markdown_table
 
 ROOT = Path(__file__).resolve().parent.parent
 README = ROOT / "README.md"
@@ -20,12 +21,11 @@ def headline() -> str:
     result = Result.open(ROOT / "reference_results" / DEFAULT_MODEL / RESULT)
     signature, summary = result.signature(), result.stored_summary()
     intervals = summary["intervals"]
-    frame = condition_table(summary)
     return (
         f"`{signature.model.id}` on `{signature.suite.label}`, corpus "
         f"`{signature.corpus.name}` ({signature.model.dtype}; intervals over {intervals['clusters']} "
         f"{intervals['resampled']}s, so they speak for {intervals['speaks_for']}):\n\n"
-        f"{markdown_table(frame[frame['condition'].isin(CONDITIONS)])}"
+        f"{markdown_table(headline_table({signature.model.id: summary}, conditions=CONDITIONS))}"
     )
 
 
