@@ -198,10 +198,10 @@ def test_the_data_table_is_what_is_drawn(models: Section) -> None:
         table = table_of(figure)
         points = [(series.label, point) for series in figure.series for point in series.points]
         assert len(table.rows) == len(points)
-        assert all(len(row) == len(table.headings) for row in table.rows)
+        assert all(len(row) == len(table.columns) for row in table.rows)
         for row, (label, point) in zip(table.rows, points, strict=True):
-            assert row[0] == label
-            assert float(row[2]) == pytest.approx(point.y, rel=0.01, abs=0.001)
+            assert row[0].text == label
+            assert float(row[2].text) == pytest.approx(point.y, rel=0.01, abs=0.001)
         assert all(series.label in figure.description for series in figure.series)
 
 

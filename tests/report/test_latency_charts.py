@@ -27,8 +27,8 @@ def test_models_and_contexts_share_a_figure(files: list[Path]) -> None:
     assert [series.label for series in chart.series] == ["stub, margin 64, float32", "stub, full context, float32"]
     assert "stub, margin 64, float32: 0.100 + 0.0500·s" in chart.caption
     table = table_of(chart)
-    assert table.headings == ("series", "clip, seconds", "p50, s", "n", "p95, s")
-    assert [tuple(map(float, row[1:3])) for row in table.rows] == [(2, 0.2), (10, 0.6), (2, 1.1), (10, 1.5)]
+    assert tuple(column.label for column in table.columns) == ("series", "clip, seconds", "p50, s", "n", "p95, s")
+    assert [tuple(float(cell.text) for cell in row[1:3]) for row in table.rows] == [(2, 0.2), (10, 0.6), (2, 1.1), (10, 1.5)]
     assert b"<svg" in drawing.svg(chart)
     assert latency_charts([]) == []
 
