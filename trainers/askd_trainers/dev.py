@@ -77,7 +77,7 @@ def untrained_teacher(recipe: Recipe) -> Recipe:
         update={
             "objective": Objective(),
             "student": recipe.student.model_copy(update=student | {"encoder_layers": None, "window_seconds": None}),
-            "data": recipe.data.model_copy(update={"augment": None, "suite": None, "conditions": ()}),
+            "data": recipe.data.model_copy(update={"augment": None, "repeats": 0.0, "suite": None, "conditions": ()}),
             "runtime": recipe.runtime.model_copy(update={"trackers": (), "train_eval_utterances": 0}),
         }
     )

@@ -122,6 +122,7 @@ def make_trainer(
         objective=recipe.objective,
         total_steps=optimisation.steps,
         augment=recipe.data.augment,
+        repeats=recipe.data.repeats,
         encoder_learning_rate=optimisation.encoder_learning_rate,
         phase_b_rate=optimisation.phase_b_learning_rate,
         lengths=lengths if optimisation.group_by_length else None,

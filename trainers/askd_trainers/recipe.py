@@ -71,6 +71,7 @@ class Data(Section):
         variants: perturbed copies of each utterance, beside the clean one, where there is a suite.
         teacher_hears: "same" as the student, or "clean": the utterance itself where the student hears a perturbed copy.
         augment: masks on the student's spectrograms; None for none.
+        repeats: share of the clips in whose true prefix the student reads a repeated phrase (Whisper); see `data/repeats.py`.
         guard_suites: suites with whose test speakers and test audio nothing may be shared; None for all that are bundled.
     """
 
@@ -88,6 +89,7 @@ class Data(Section):
     variants: int = Field(1, ge=1)
     teacher_hears: Literal["same", "clean"] = "same"
     augment: SpecAugment | None = None
+    repeats: float = Field(0.0, ge=0, le=1)
     guard_suites: tuple[str, ...] | None = None
 
     @field_validator("validation", "train_split", "validation_split", mode="before")
@@ -288,8 +290,10 @@ class Recipe(BaseRecipe):
         if self.family == "ctc" and self.data.teacher_hears == "clean":
             raise ValueError("data.teacher_hears must be 'same' for family 'ctc'")
         teacher = self.objective.teacher
-        if self.family == "ctc" and (self.student.audio_context or self.data.augment or (teacher and teacher.hidden_weight)):
-            raise ValueError("student.audio_context, data.augment and objective.teacher.hidden_weight are for family 'whisper'")
+        if self.family == "ctc" and (
+            self.student.audio_context or self.data.augment or self.data.repeats or (teacher and teacher.hidden_weight)
+        ):
+            raise ValueError("student.audio_context, data.augment, data.repeats and objective.teacher.hidden_weight are for family 'whisper'")
         if self.data.augment is not None and self.student.trainable != "all":
             raise ValueError("student.trainable must be 'all' where data.augment is given: states of a frozen encoder are kept, not masked")
         if self.objective.phase_a_patience is not None and self.data.validation is None:

@@ -13,9 +13,10 @@ from askd_bench.text import DEFAULT_NORMALISER, normaliser
 from askd_bench.types import ErrorCounts
 from askd_trainers.data.encoder_states import FrozenEncoder
 from askd_trainers.data.length_groups import LengthGroups
+from askd_trainers.data.repeats import repeat_phrases
 from askd_trainers.data.spec_augment import mask
 from askd_trainers.errors import Diverged
-from askd_trainers.families.base import Batch, Family
+from askd_trainers.families.base import IGNORED, Batch, Family
 from askd_trainers.objective.functions import kl_divergence
 from askd_trainers.objective.learning_rate import phased_multiplier
 from askd_trainers.objective.schedules import LossSchedule
@@ -40,6 +41,7 @@ class DistillationTrainer(ResumableTrainer):
             the student's input, and a frozen encoder runs once a batch for both.
         objective, total_steps: what the weights follow from.
         augment: masks on the student's spectrograms.
+        repeats: share of the clips in which the student reads a repeated phrase.
         encoder_learning_rate: peak rate of the encoder's weights; None for that of the others.
         phase_b_rate: what the learning rate does in phase B; see `Optimisation.phase_b_learning_rate`.
         lengths: of the examples, to make batches of similar ones; None for batches at random.
@@ -59,6 +61,7 @@ class DistillationTrainer(ResumableTrainer):
         objective: Objective,
         total_steps: int,
         augment: SpecAugment | None = None,
+        repeats: float = 0.0,
         encoder_learning_rate: float | None = None,
         phase_b_rate: str = "continue",
         lengths: Sequence[int] | None = None,
@@ -70,6 +73,7 @@ class DistillationTrainer(ResumableTrainer):
         self.family = family
         self.encoders = encoders
         self.augment = augment
+        self.repeats = repeats
         self.encoder_learning_rate = encoder_learning_rate
         self.phase_b_rate = phase_b_rate
         self.lengths = lengths
@@ -145,10 +149,11 @@ class DistillationTrainer(ResumableTrainer):
         batch = self._inputs_of("student", inputs)
         if self.augment is not None and model.training:
             batch["features"] = mask(batch["features"], self.augment)
+        read = self._with_repeats(batch) if self.repeats and model.training else batch
 
         def forward(role: str) -> Output:
             if role == "student":
-                return self._output(model, self.model, batch, states)
+                return self._output(model, self.model, read, states)
             return self._constant(role, self._inputs_of(role, inputs) if role in self.encoders else batch, states)
 
         outputs = Outputs(forward, label_tokens=items[0], positions=items[1])
@@ -247,6 +252,11 @@ class DistillationTrainer(ResumableTrainer):
         if self.self_teacher is not None:
             ends = float(self.state.epoch or 0).is_integer()  # the state's epoch is epochs + steps / steps in an epoch
             self.self_teacher.after_step(self.model, self.state.global_step, self.schedule.self_teacher_from, epoch_ends=ends)
+
+    def _with_repeats(self, batch: Batch) -> Batch:
+        """Return the batch as the student reads it; teachers read the true prefix, position for position the same labels."""
+        ids, labels = repeat_phrases(batch["decoder_input_ids"], batch["labels"], share=self.repeats, ignored=IGNORED)
+        return batch | {"decoder_input_ids": ids, "labels": labels}
 
     def _constant(self, role: str, batch: Batch, states: bool) -> Output:
         """Return what teacher or self-teacher answer."""
