@@ -98,3 +98,23 @@ def test_encoder_and_decoder_may_have_rates_of_their_own(make_recipe, tiny_teach
     assert sum(p.numel() for group in groups for p in group["params"]) == sum(
         p.numel() for p in run.student.parameters() if p.requires_grad
     )
+
+
+def test_the_student_reads_repeats_and_its_teacher_the_true_text(make_recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    run = prepare(make_recipe("kd", "data.repeats=1.0"), tmp_path)
+    read: dict[str, list[torch.Tensor]] = {"student": [], "teacher": []}
+    forward = run.trainer.family.forward
+
+    def recorded(model, batch):
+        read["teacher" if model is run.trainer.teacher else "student"].append(batch["decoder_input_ids"])
+        return forward(model, batch)
+
+    monkeypatch.setattr(run.trainer.family, "forward", recorded)
+    batch = run.trainer.data_collator([run.train[i] for i in range(4)])
+    run.trainer.compute_loss(run.trainer.model.train(), batch)
+    [student], [teacher] = read["student"], read["teacher"]
+    assert torch.equal(teacher, batch["decoder_input_ids"])
+    assert student.shape[1] > teacher.shape[1]
+    read["student"].clear()
+    run.trainer.compute_loss(run.trainer.model.eval(), batch)
+    assert torch.equal(read["student"][0], batch["decoder_input_ids"])

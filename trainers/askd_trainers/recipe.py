@@ -290,10 +290,14 @@ class Recipe(BaseRecipe):
         if self.family == "ctc" and self.data.teacher_hears == "clean":
             raise ValueError("data.teacher_hears must be 'same' for family 'ctc'")
         teacher = self.objective.teacher
-        if self.family == "ctc" and (
-            self.student.audio_context or self.data.augment or self.data.repeats or (teacher and teacher.hidden_weight)
-        ):
-            raise ValueError("student.audio_context, data.augment, data.repeats and objective.teacher.hidden_weight are for family 'whisper'")
+        whisper_only = {
+            "student.audio_context": self.student.audio_context,
+            "data.augment": self.data.augment,
+            "data.repeats": self.data.repeats,
+            "objective.teacher.hidden_weight": teacher and teacher.hidden_weight,
+        }
+        if self.family == "ctc" and (given := [name for name, value in whisper_only.items() if value]):
+            raise ValueError(f"{given[0]} is for family 'whisper'")
         if self.data.augment is not None and self.student.trainable != "all":
             raise ValueError("student.trainable must be 'all' where data.augment is given: states of a frozen encoder are kept, not masked")
         if self.objective.phase_a_patience is not None and self.data.validation is None:
