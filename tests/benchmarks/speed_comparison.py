@@ -7,14 +7,15 @@
 (a) transformers' ASR pipeline, greedy (its default is five beams); (b) the core of the Open ASR Leaderboard's transformers loop
 (`transformers/run_eval.py`: processor, `generate`, `batch_decode`); (c) faster-whisper. They get audio that is already decoded and
 perturbed, and give text; askd-bench also decodes files, perturbs, measures confidences, and stores rows. Contenders take turns, so that
-what else the machine is doing falls on all alike; the median of the rounds counts. Beside the clock's seconds stand processor seconds, of
-workers too, which hang less on what else the machine is doing. Loading models, and a first pass of each, are not counted.
+what else the machine is doing falls on all alike; the median of the rounds counts. The machine's load is printed, and beside the clock's seconds
+processor seconds, of workers too, which depend less on that load. Loading models, and a first pass of each, are not counted.
 
 Torch is imported inside functions: our rendering worker imports this file too, as it would import a user's script.
 """
 
 import argparse
 import json
+import os
 import resource
 import statistics
 import tempfile
@@ -78,7 +79,7 @@ def race(contenders: dict[str, Contender], batch_size: int, rounds: int) -> None
             seconds[name].append(took)
             processor[name].append(processor_s() - before)
     ours_name = next(iter(contenders))
-    print(f"\nbatch {batch_size}")
+    print(f"\nbatch {batch_size}; load {os.getloadavg()[0]:.1f} on {os.cpu_count()} processors")
     for name in contenders:
         different = sum(a != b for a, b in zip(texts[ours_name], texts[name], strict=True))
         clock, ours_clock = (statistics.median(seconds[one]) for one in (name, ours_name))
