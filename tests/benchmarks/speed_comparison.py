@@ -7,8 +7,8 @@
 (a) transformers' ASR pipeline, greedy (its default is five beams); (b) the core of the Open ASR Leaderboard's transformers loop
 (`transformers/run_eval.py`: processor, `generate`, `batch_decode`); (c) faster-whisper. They get audio that is already decoded and
 perturbed, and give text; askd-bench also decodes files, perturbs, measures confidences, and stores rows. Contenders take turns, so that
-what else the machine is doing falls on all alike; the median of the rounds counts. The machine's load is printed, and beside the clock's seconds
-processor seconds, of workers too, which depend less on that load. Loading models, and a first pass of each, are not counted.
+what else the machine is doing falls on all alike; the median of the rounds counts. The machine's load is printed, and beside the clock's
+seconds processor seconds, of workers too, which depend less on that load. Loading models, and a first pass of each, are not counted.
 
 Torch is imported inside functions: our rendering worker imports this file too, as it would import a user's script.
 """
