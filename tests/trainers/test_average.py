@@ -32,6 +32,17 @@ def test_best_share_on_dev_is_kept_and_recorded(make_recipe, tiny_teacher, tmp_p
     assert f"averaged: {best.share:g}" in (tmp_path / "out" / "README.md").read_text()
 
 
+def test_an_earlier_start_than_the_last_stage_s(make_recipe, tiny_teacher, tmp_path):
+    changes = ("optimisation.learning_rate=3e-2", "student.trainable='all'")
+    first = train_recipe(make_recipe("kd", f"student.checkpoint='{tiny_teacher}'", *changes, validation=True), tmp_path / "first")
+    second = train_recipe(make_recipe("kd", f"student.checkpoint='{first}'", *changes, validation=True), tmp_path / "second")
+    average_with_start(second, tmp_path / "out", [0.5], start=str(tiny_teacher))
+    start, trained, made = weights(tiny_teacher), weights(second), weights(tmp_path / "out")
+    name = "model.decoder.layers.0.fc1.weight"
+    torch.testing.assert_close(made[name], 0.5 * start[name] + 0.5 * trained[name], atol=2e-3, rtol=2e-3)
+    assert json.loads((tmp_path / "out" / "average.json").read_text())["start"] == str(tiny_teacher)
+
+
 @pytest.mark.parametrize(("shares", "message"), [([0, 1.5], "shares: 1.5 is out of range"), ([], "shares: none is given")])
 def test_shares_out_of_range_are_one_line(tmp_path, shares, message):
     with pytest.raises(UserError, match=message):

@@ -35,7 +35,7 @@ class Share:
 
 
 def average_with_start(
-    student: Path, out: Path, shares: Sequence[float], *, announce: Callable[[str], None] = lambda _: None
+    student: Path, out: Path, shares: Sequence[float], *, start: str | None = None, announce: Callable[[str], None] = lambda _: None
 ) -> list[Share]:
     """Write the best average on dev to `out`; return all that were tried.
 
@@ -45,6 +45,7 @@ def average_with_start(
         student: a folder that `askd-train run` left; the start and the dev speech are those of its `recipe.json`.
         out: a new or empty folder.
         shares: of the starting weights, each in [0, 1]; 0 is the student itself.
+        start: an earlier checkpoint of the same shape, where training had several stages; None for what the last one started from.
         announce: is told of each result.
 
     Raises:
@@ -55,20 +56,22 @@ def average_with_start(
         raise UserError(f"shares: {'none is given' if wrong is None else f'{wrong:g} is out of range'} (allowed: numbers from 0 to 1)")
     refuse_occupied(out, "out")
     recipe = validated(Recipe, read_json(student / "recipe.json", argument="student"), str(student / "recipe.json"))
+    if start is not None:
+        recipe = recipe.model_copy(update={"student": recipe.student.model_copy(update={"checkpoint": start})})
     if recipe.data.validation is None:
         raise UserError("student: its recipe has no data.validation, and the share is chosen on dev")
     runtime = recipe.runtime.model_copy(update={"trackers": (), "train_eval_utterances": 0})
     with tempfile.TemporaryDirectory() as folder:
         run = prepare(recipe.model_copy(update={"runtime": runtime}), Path(folder))
-        start = {name: tensor.clone() for name, tensor in run.student.state_dict().items()}
+        before = {name: tensor.clone() for name, tensor in run.student.state_dict().items()}
         trained = run.family.load(str(student)).state_dict()
         tried = []
         for share in shares:
-            _mix(run.student, start, trained, share)
+            _mix(run.student, before, trained, share)
             tried.append(Share(share, dev_of(run.trainer.evaluate())))
             announce(f"share {share:g}: dev CE {tried[-1].dev.cross_entropy:.3f}, WER {100 * tried[-1].dev.wer:.2f} %")
         best = min(tried, key=lambda one: (one.dev.wer, one.dev.cross_entropy, one.share))
-        _mix(run.student, start, trained, best.share)
+        _mix(run.student, before, trained, best.share)
         record = {"student": student.name, "start": recipe.start, "kept": best.share, "tried": [asdict(one) for one in tried]}
         beside = {name: (student / name).read_bytes() for name in RECORDS if (student / name).is_file()}
         if (student / "README.md").is_file():

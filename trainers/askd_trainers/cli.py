@@ -244,6 +244,7 @@ def average(
     student: Annotated[Path, typer.Argument(help="A student's folder, as `run` leaves it.")],
     out_folder: Annotated[Path, typer.Argument(metavar="OUT", help="A new folder.")],
     shares: Annotated[str, typer.Option(help="Shares of the starting weights to try, 0 to 1, separated by commas.")] = "0,0.25,0.5,0.75",
+    start: Annotated[str | None, typer.Option(help="An earlier checkpoint, where training had several stages.")] = None,
     threads: Threads = None,
 ) -> None:
     """Average a student with the weights that its training started from; the share that is best on dev is kept."""
@@ -254,7 +255,7 @@ def average(
     _use_threads(threads)
     from askd_trainers.average import average_with_start
 
-    average_with_start(student, out_folder, numbers, announce=lambda text: err.print(text, highlight=False))
+    average_with_start(student, out_folder, numbers, start=start, announce=lambda text: err.print(text, highlight=False))
     out.print(f"student: {out_folder}\nscore it with: askd-bench run --model {out_folder}", highlight=False, soft_wrap=True)
 
 
