@@ -17,7 +17,7 @@ from filelock import FileLock, Timeout
 from askd_bench.compression import find_stored, is_compressed, stored_lines
 from askd_bench.errors import UserError
 from askd_bench.files import cannot_be, read_json, write_json
-from askd_bench.metrics.summary import summarise
+from askd_bench.metrics.summary import is_current, summarise
 from askd_bench.signature import SCHEMA_VERSION, SIGNATURE_FILE, Signature
 from askd_bench.text import DEFAULT_NORMALISER
 from askd_bench.types import Row, Word
@@ -140,6 +140,17 @@ class Result:
             )
         return summary
 
+    def current_summary(self) -> dict[str, Any]:
+        """Return the stored summary, computed again from the rows where it lacks a figure of today; nothing is stored.
+
+        Raises:
+            UserError: the run has not ended.
+        """
+        stored = self.stored_summary()
+        if is_current(stored):
+            return stored
+        return self.summarise(normalizer=stored["normalizer"]["name"]) | {"peak_memory_bytes": stored["peak_memory_bytes"]}
+
     def lines(self) -> Iterator[bytes]:
         """Yield the rows as they are stored, streaming."""
         file = self.rows_file()
@@ -158,12 +169,16 @@ class Result:
 
     def summarise(self, rows: Iterable[Row] | None = None, *, normalizer: str = DEFAULT_NORMALISER) -> dict[str, Any]:
         """Return the summary of the rows, or of those given, which are a part of them; nothing is stored."""
-        signature = self.signature()
+        signature, part = self.signature(), None if rows is None else list(rows)
+        severities = signature.severities
+        if part is not None:
+            there = {row.condition for row in part}
+            severities = {family: {name: at for name, at in axis.items() if name in there} for family, axis in severities.items()}
         return summarise(
-            self.rows() if rows is None else rows,
+            self.rows() if part is None else part,
             normalizer=normalizer,
             baseline=signature.suite.baseline,
-            severities={family: axis for family, axis in signature.severities.items() if len(set(axis.values())) == len(axis) > 1},
+            severities={family: axis for family, axis in severities.items() if len(set(axis.values())) == len(axis) > 1},
         )
 
     def write_summary(self, normalizer: str = DEFAULT_NORMALISER, *, peak_memory_bytes: int | None = None) -> dict[str, Any]:

@@ -7,25 +7,26 @@ from pathlib import Path
 from askd_bench.models.names import DEFAULT_MODEL
 from askd_bench.report.summaries import headline_table
 from askd_bench.results import Result
+from askd_bench.suites import load_suite
 from askd_bench.tables.markdown import markdown_table
 
 ROOT = Path(__file__).resolve().parent.parent
 README = ROOT / "README.md"
-RESULT = "noisy-v1/dialogue"
-CONDITIONS = ("clean", "white-10dB", "white-0dB", "babble-10dB", "babble-0dB", "pooled")
+SUITE, RESULT = "noisy", "noisy-v1/dialogue"
 START, END = "<!-- headline table: python tools/build_readme.py -->", "<!-- end of headline table -->"
 
 
 def headline() -> str:
-    """Return a few conditions of the default model's packaged result as Markdown."""
+    """Return as Markdown what `askd-bench run --suite noisy` prints of the default model, from the packaged rows of the default grid."""
     result = Result.open(ROOT / "reference_results" / DEFAULT_MODEL / RESULT)
-    signature, summary = result.signature(), result.stored_summary()
+    signature, grid = result.signature(), {condition.id for condition in load_suite(SUITE).select()}
+    summary = result.summarise(row for row in result.rows() if row.condition in grid)
     intervals = summary["intervals"]
     return (
-        f"`{signature.model.id}` on `{signature.suite.label}`, corpus "
+        f"`askd-bench run --suite {SUITE}`: `{signature.model.id}` on `{signature.suite.label}`, corpus "
         f"`{signature.corpus.name}` ({signature.model.dtype}; intervals over {intervals['clusters']} "
         f"{intervals['resampled']}s, so they speak for {intervals['speaks_for']}):\n\n"
-        f"{markdown_table(headline_table({signature.model.id: summary}, conditions=CONDITIONS))}"
+        f"{markdown_table(headline_table(summary))}"
     )
 
 

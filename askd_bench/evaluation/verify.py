@@ -205,7 +205,8 @@ def _summary(result: Result, rows: Sequence[Row]) -> list[str]:
     stored = dict(result.stored_summary())
     stored.pop("peak_memory_bytes", None)  # of the process, not of rows
     computed: dict[str, Any] = json.loads(json.dumps(result.summarise(rows, normalizer=stored["normalizer"]["name"])))
-    different = differences(_without_reasons(stored), _without_reasons(computed))
+    old, new = _without_reasons(stored), _without_reasons(computed)
+    different = differences(_shared(old, new), _shared(new, old))
     return _shortened([f"summary: {one} from the rows" for one in different], "entries of the summary")
 
 
@@ -216,6 +217,19 @@ def _without_reasons(summary: Mapping[str, Any]) -> dict[str, Any]:
         for key, value in summary.items()
         if key != "reason" or isinstance(value, Mapping)
     }
+
+
+def _shared(summary: Mapping[str, Any], other: Mapping[str, Any]) -> dict[str, Any]:
+    """Leave out figures that the other lacks: a summary is a cache, and the version that wrote it may know others than this one."""
+    return {
+        key: _shared(value, other[key]) if isinstance(value, Mapping) and isinstance(other.get(key), Mapping) else value
+        for key, value in summary.items()
+        if key in other or not _is_figure(value)
+    }
+
+
+def _is_figure(value: object) -> bool:
+    return isinstance(value, Mapping) and {"value", "low", "high", "n"} <= value.keys()
 
 
 def _audio(result: Result, signature: Signature, rows: Sequence[Row], sample: int, noise_dir: Path | None) -> tuple[int, list[str]]:

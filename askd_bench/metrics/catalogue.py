@@ -28,7 +28,7 @@ def _rescaled(name: str) -> Quantity:
     one = _PLAIN[name]
     label = "scaled" if name == "ece" else f"{one.label}, scaled"
     again = one.within("scaled", label=label, meaning=f"{one.meaning}, after temperature scaling on dev")
-    return replace(again, long_label=f"{one.long_label}, scaled")
+    return replace(again, long_label=f"{one.long_label}, scaled", priority=3)
 
 
 SCOPED = (
@@ -55,7 +55,7 @@ SCOPED = (
 """Figures of a part of the utterances, or at another temperature."""
 
 SAMPLE = (
-    Quantity(name="utterances", label="utt.", meaning="utterances", unit="utterances", digits=0),
+    Quantity(name="utterances", label="utt.", meaning="utterances", unit="utterances", digits=0, priority=0),
     Quantity(
         name="failed",
         meaning="clips without a hypothesis (the rows say why): in no figure and no comparison",

@@ -65,7 +65,9 @@ METRICS = (
         long_label="capped WER %",
         factor=100,
         interval=True,
-        meaning="word errors per reference word, an utterance's at most its reference words, so that a loop counts as one lost line",
+        priority=1,
+        meaning="word errors per reference word, an utterance's at most its reference words, so that a loop (the same "
+        "words over and over) counts as one lost line",
         unit="errors per reference word",
         better="lower",
         count="reference_words",

@@ -34,6 +34,7 @@ class Quantity:
         long_digits: decimals under the long label; `digits` where none are given.
         signed: written with a plus sign too, as differences are.
         interval: its interval is shown even where there is little room.
+        priority: of its column in a terminal. 0: never left out; 1: not before intervals go below their figures; the higher, the sooner.
         key: what its value is stored under, where that is another figure's name.
     """
 
@@ -48,6 +49,7 @@ class Quantity:
     long_digits: int = -1
     signed: bool = False
     interval: bool = False
+    priority: int = 2
     key: str = ""
 
     def __post_init__(self) -> None:

@@ -56,6 +56,7 @@ WER_DIFFERENCE = Quantity(
     factor=100,
     signed=True,
     interval=True,
+    priority=1,
 )
 WER_MINUS_TEACHER, WER_MINUS_CONTROL = (
     replace(
@@ -77,6 +78,7 @@ QUANTITIES = (
         label="p (Holm)",
         meaning="p-value of that difference by the paired bootstrap, corrected over conditions",
         unit=P_VALUE,
+        priority=3,
     ),
     Quantity(
         name="matched_pairs_p_holm",

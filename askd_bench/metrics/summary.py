@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from askd_bench.errors import UserError
-from askd_bench.metrics import calibration, hallucination, robustness, selective, speed, word_errors
+from askd_bench.metrics import calibration, hallucination, loop_free, robustness, selective, speed, word_errors
 from askd_bench.metrics.bootstrap import LEVEL, RESAMPLES, Clusters, clusters_of, resample
 from askd_bench.metrics.confidence import DEFAULT_AGGREGATION
 from askd_bench.metrics.estimate import rounded
@@ -27,6 +27,7 @@ POOLED = "pooled"
 
 METRICS: tuple[Metric, ...] = (
     *word_errors.METRICS,
+    loop_free.WER_CAPPED,
     *robustness.METRICS,
     *hallucination.METRICS,
     *calibration.METRICS,
@@ -127,14 +128,20 @@ def summarise_scored(
     }
 
 
+def is_current(summary: Mapping[str, Any]) -> bool:
+    """Return whether a stored summary has every figure of today: one that an earlier version wrote may lack some."""
+    stored: Mapping[str, Any] = summary[POOLED]["metrics"]
+    return {metric.name for metric in METRICS if metric not in robustness.METRICS} <= stored.keys()
+
+
 def _table(
     scored: Scored, keep: NDArray[np.bool_], clusters: Clusters, temperature: float | None, *, resamples: int, seed: int
 ) -> dict[str, Any]:
     part = scored.select(keep)
     mine = Clusters(clusters.index[keep], clusters.count, clusters.kind)
     counts = word_errors.word_counts(part)
-    statistics = {**word_errors.statistics(part), **hallucination.statistics(part), **speed.statistics(part)}
-    plain = (*word_errors.METRICS, *hallucination.METRICS, *speed.METRICS)
+    statistics = {**word_errors.statistics(part), **loop_free.capped(part), **hallucination.statistics(part), **speed.statistics(part)}
+    plain = (*word_errors.METRICS, loop_free.WER_CAPPED, *hallucination.METRICS, *speed.METRICS)
     metrics = _estimates(plain, statistics, mine, resamples=resamples, seed=seed)
     few = min(resamples, BINNED_RESAMPLES)
     for level in calibration.LEVELS:

@@ -3,8 +3,6 @@
 import json
 from dataclasses import asdict
 
-from rich.table import Table as TerminalTable
-
 from askd_bench.evaluation.latency_line import LatencyLine
 from askd_bench.evaluation.timings import Benchmark
 from askd_bench.metrics.catalogue import METRICS
@@ -12,7 +10,7 @@ from askd_bench.report.views import LATENCY, SPEED
 from askd_bench.signature import ModelCard
 from askd_bench.tables.format import column, number, record_cell
 from askd_bench.tables.model import Cell, Column, Table
-from askd_bench.tables.terminal import terminal_table
+from askd_bench.tables.terminal import TerminalTable, terminal_table
 
 _QUIET = "Measure on a machine that does nothing else."
 

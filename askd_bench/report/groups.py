@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from typing import Literal
 
 import pandas as pd
-from rich.table import Table as TerminalTable
 
 from askd_bench.metrics.catalogue import METRICS
 from askd_bench.metrics.estimate import Estimate
@@ -14,7 +13,7 @@ from askd_bench.metrics.scoring import score
 from askd_bench.results import Result
 from askd_bench.tables.format import column, estimate_cell
 from askd_bench.tables.model import DASH, Cell, Column, Table
-from askd_bench.tables.terminal import terminal_table
+from askd_bench.tables.terminal import TerminalTable, terminal_table
 from askd_bench.text import DEFAULT_NORMALISER
 
 By = Literal["group", "speaker"]

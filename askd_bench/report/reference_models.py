@@ -15,9 +15,9 @@ def reference_summaries(result: Result) -> dict[str, dict[str, Any]]:
 
     A packaged row counts only where condition, utterance, the hash of the audio and the reference text agree. Models that lack any of the
     run's rows are left out: figures on unequal speech must not stand side by side. So are models without a bundled checkpoint, such as
-    further seeds of an arm: the leaderboard has them all.
+    further seeds of an arm: the leaderboard has them all; and the model that was run itself.
     """
-    signature = result.signature()
+    signature, own = result.signature(), _model(result)
     normalizer = (result.summary() or {}).get("normalizer", {}).get("name", DEFAULT_NORMALISER)
     heard = {(row.condition, row.utterance): (row.audio_sha256, row.reference) for row in result.rows() if row.audio_sha256}
     found: dict[str, dict[str, Any]] = {}
@@ -25,10 +25,17 @@ def reference_summaries(result: Result) -> dict[str, dict[str, Any]]:
     for folder in sorted(REFERENCE_RESULTS_DIR.glob(f"*/{signature.suite.label}/{signature.corpus.name}")):
         if folder.parent.parent.name not in bundled or folder.resolve() == result.path.resolve():
             continue
+        if _model(Result.open(folder)) == own:
+            continue
         matching = list(_matching(Result.open(folder), heard))
         if heard and len(matching) == len(heard):
             found[folder.parent.parent.name] = result.summarise(matching, normalizer=normalizer)
     return found
+
+
+def _model(result: Result) -> tuple[object, ...]:
+    card = result.signature().model
+    return card.id, card.weights_sha256, card.decoding
 
 
 def _matching(reference: Result, heard: Mapping[tuple[str, str], tuple[str, str]]) -> Iterator[Row]:

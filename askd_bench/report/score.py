@@ -5,7 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from rich.table import Table as TerminalTable
+from rich.console import RenderableType
 
 from askd_bench.errors import unknown_name
 from askd_bench.metrics.summary import POOLED
@@ -35,7 +35,7 @@ def score(result_dir: Path, normalizer: str = DEFAULT_NORMALISER) -> dict[str, A
     return result.write_summary(normalizer)
 
 
-def score_table(result_dir: Path, normalizer: str) -> TerminalTable:
+def score_table(result_dir: Path, normalizer: str) -> RenderableType:
     """Do what `score` does and return its table: the headline figures, or WER under every normaliser side by side."""
     scored, result = score(result_dir, normalizer), Result.open(result_dir)
     if normalizer != ALL:

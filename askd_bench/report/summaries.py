@@ -1,7 +1,7 @@
 """A summary's figures by the names of the catalogue, and the table of its headline."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import fields, replace
+from dataclasses import fields
 from typing import Any
 
 from askd_bench.metrics.catalogue import METRICS, RESCALED
@@ -48,32 +48,16 @@ def figure_cells(summary: Summary, condition: str, names: Sequence[str]) -> list
     return [estimate_cell(METRICS[name], figure_of(summary, condition, name)) for name in names]
 
 
-def headline_table(models: Mapping[str, Summary], *, conditions: Sequence[str] | None = None, title: str = "", caption: str = "") -> Table:
-    """Return the headline figures by condition, those of several models below each other: the first one's, and others muted.
-
-    Args:
-        models: name -> summary.
-        conditions: of the first one, "pooled" too; None for all.
-        title, caption: of the table.
-    """
-    heard = [*next(iter(models.values()))["conditions"], POOLED]
-    shown = [one for one in heard if conditions is None or one in conditions]
-    heading = (Column(label="condition"), *([Column(label="model", text=True)] if len(models) > 1 else []), column(METRICS["utterances"]))
+def headline_table(summary: Summary, *, title: str = "", caption: str = "") -> Table:
+    """Return the headline figures by condition."""
+    *rows, pooled = (
+        (Cell(text=condition), utterances_cell(summary, condition), *figure_cells(summary, condition, HEADLINE))
+        for condition in (*summary["conditions"], POOLED)
+    )
     return Table(
-        columns=(*heading, *(column(METRICS[name]) for name in HEADLINE)),
-        rows=tuple(row for condition in shown if condition != POOLED for row in _rows(models, condition)),
-        below=tuple(_rows(models, POOLED)) if POOLED in shown else (),
+        columns=(Column(label="condition"), *(column(METRICS[name]) for name in ("utterances", *HEADLINE))),
+        rows=tuple(rows),
+        below=(pooled,),
         title=title,
         caption=caption,
     )
-
-
-def _rows(models: Mapping[str, Summary], condition: str) -> list[tuple[Cell, ...]]:
-    rows = []
-    for position, (model, summary) in enumerate(models.items()):
-        if table_of(summary, condition) is None:  # no utterance of this condition could be heard
-            continue
-        named = [Cell(text="" if position else condition), *([Cell(text=model)] if len(models) > 1 else [])]
-        cells = [*named, utterances_cell(summary, condition), *figure_cells(summary, condition, HEADLINE)]
-        rows.append(tuple(replace(cell, muted=position > 0) for cell in cells))
-    return rows

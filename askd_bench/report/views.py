@@ -3,7 +3,7 @@
 from askd_bench.metrics.inheritance import BLIND_SPOTS as _BLIND_SPOTS
 
 HEADLINE = (
-    *("wer", "degradation", "cer", "ece", "ece_scaled", "confident_errors_0.7"),
+    *("wer", "wer_capped", "degradation", "cer", "ece", "ece_scaled", "confident_errors_0.7"),
     *("insertion_rate", "hallucination_rate"),
 )
 ERRORS = (

@@ -85,7 +85,8 @@ def record_cell(quantity: Quantity, record: Mapping[str, Any]) -> Cell:
 def column(quantity: Quantity, *, long: bool = False) -> Column:
     """Return the column of a quantity."""
     better = {"lower": "; lower is better", "higher": "; higher is better", "zero": "; 0 is best"}.get(quantity.better, "")
-    return Column(label=quantity.long_label if long else quantity.label, meaning=f"{quantity.meaning}{better}")
+    label = quantity.long_label if long else quantity.label
+    return Column(label=label, meaning=f"{quantity.meaning}{better}", priority=quantity.priority)
 
 
 def _known(value: Any) -> float | None:

@@ -7,6 +7,9 @@ DASH = "–"
 
 MINUS = "−"
 
+BY_ITSELF = 1
+"""Priority of a column for which a terminal would rather put intervals below their figures than leave it out."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Column:
@@ -15,11 +18,13 @@ class Column:
     Attributes:
         label: the heading. meaning: what is below it, for those who point at it.
         text: words, not numbers: aligned to the left.
+        priority: 0: shown at any width; the higher, the sooner it leaves a narrow terminal.
     """
 
     label: str
     meaning: str = ""
     text: bool = False
+    priority: int = BY_ITSELF
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,6 +53,11 @@ class Cell:
     def plain(self) -> str:
         """The text and, unless it is folded, its interval; without what is strong."""
         return " ".join(part for part in (self.text, "" if self.folded else self.interval) if part)
+
+    @property
+    def lines(self) -> list[str]:
+        """The text and, unless it is folded, its interval, on a line each; without what is strong."""
+        return [self.text, *([self.interval] if self.interval and not self.folded else [])]
 
     def __str__(self) -> str:
         return self.strong + self.plain

@@ -203,6 +203,14 @@ def test_a_summary_that_does_not_follow_is_found(copy: Path) -> None:
     summary["temperature_scaling"]["reason"] = "as another version puts it"
     (copy / SUMMARY_FILE).write_text(json.dumps(summary))
     assert judged(copy).problems == ()
+    summary["pooled"]["metrics"].pop("wer_capped", None)
+    summary["pooled"]["metrics"]["of_another_version"] = dict(summary["pooled"]["metrics"]["wer"])
+    (copy / SUMMARY_FILE).write_text(json.dumps(summary))
+    assert judged(copy).problems == (), "a summary is a cache of what one version computes"
+    clean = summary["conditions"].pop("clean")
+    (copy / SUMMARY_FILE).write_text(json.dumps(summary))
+    assert "conditions.clean" in "; ".join(judged(copy).problems)
+    summary["conditions"]["clean"] = clean
     summary["pooled"]["metrics"]["wer"]["value"] -= 0.01
     (copy / SUMMARY_FILE).write_text(json.dumps(summary))
     [problem] = judged(copy).problems

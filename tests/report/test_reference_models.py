@@ -12,6 +12,7 @@ from rich.console import Console
 from askd_bench.evaluation.run import CorpusResult, run
 from askd_bench.report import headline, reference_models
 from askd_bench.results import ROWS_FILE, Result
+from askd_bench.signature import SIGNATURE_FILE
 
 
 @pytest.fixture
@@ -46,10 +47,27 @@ def test_the_same_speech_stands_beside(results: tuple[CorpusResult, Path]) -> No
     for condition in ("clean", "white-0dB"):
         wer, their_own = (summary["conditions"][condition]["metrics"]["wer"] for summary in (found["theirs"], own))
         assert (wer["value"], wer["n"]) == (their_own["value"], their_own["n"])
-    lines = shown(mine).splitlines()
-    assert sum(line.strip().startswith("theirs (packaged) ") for line in lines) == 3, "clean, white-0dB and pooled"
-    clean = next(i for i, line in enumerate(lines) if line.strip().startswith("clean"))
-    assert "theirs (packaged)" in lines[clean + 1], "each below the run's own row"
+    lines = [line.split() for line in shown(mine).splitlines()]
+    [own_line], [their_line] = ([line for line in lines if line[:1] == [name] and "on" not in line] for name in ("mine", "theirs"))
+    assert their_line[1] == "(packaged)"
+    assert own_line[1:4] == ["20", "(2", "failed)"]
+    assert their_line[2] == str(found["theirs"]["pooled"]["n_utterances"]) == "18"
+    assert their_line[-1] != "–", "the run's errors over this model's"
+
+
+def test_the_model_that_was_run_is_not_shown_twice(results: tuple[CorpusResult, Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    """The very same model; decoded otherwise, it is shown."""
+    mine, theirs = results
+    packaged = theirs.parents[2]
+    shutil.copytree(theirs.parents[1], packaged / "mine")
+    monkeypatch.setattr(reference_models, "bundled_models", lambda: {"mine": packaged})
+    signature = packaged / "mine" / "noisy-v1" / "small" / SIGNATURE_FILE
+    stored = json.loads((mine.path / SIGNATURE_FILE).read_text(encoding="utf-8"))
+    signature.write_text(json.dumps(stored), encoding="utf-8")
+    assert reference_models.reference_summaries(Result.open(mine.path)) == {}
+    stored["model"]["decoding"]["language"] = "de"
+    signature.write_text(json.dumps(stored), encoding="utf-8")
+    assert list(reference_models.reference_summaries(Result.open(mine.path))) == ["mine"]
 
 
 def test_models_without_a_bundled_checkpoint_do_not(results: tuple[CorpusResult, Path], monkeypatch: pytest.MonkeyPatch) -> None:

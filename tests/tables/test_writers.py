@@ -143,7 +143,7 @@ def test_a_terminal_has_title_caption_and_a_rule_before_what_stays_below() -> No
     lines = [line.strip() for line in console.file.getvalue().splitlines()]  # type: ignore[attr-defined]
     assert lines[0] == "[T]"
     assert "[C]" in lines
-    assert lines.index("pooled   3 all") == lines.index("b        2") + 2
+    assert lines.index("pooled  3 all") == lines.index("b       2") + 2
 
 
 @given(ROWS)

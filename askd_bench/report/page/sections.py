@@ -10,6 +10,7 @@ import numpy as np
 
 from askd_bench.errors import UserError
 from askd_bench.metrics.scoring import Scored, score
+from askd_bench.metrics.summary import is_current
 from askd_bench.report.page.charts import slug
 from askd_bench.results import Result
 from askd_bench.signature import CorpusId, Signature, SuiteId
@@ -177,7 +178,7 @@ def _watched(rows: Iterable[Row], hashes: dict[tuple[str, str], tuple[str | None
 
 def _summary(result: Result, normalizer: str) -> dict[str, Any]:
     stored = result.summary()
-    if stored is not None and stored["normalizer"] == {"name": normalizer, "version": NORMALISERS[normalizer]}:
+    if stored is not None and stored["normalizer"] == {"name": normalizer, "version": NORMALISERS[normalizer]} and is_current(stored):
         return stored
     return result.summarise(normalizer=normalizer)
 
