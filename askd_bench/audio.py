@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import av
 import av.error
@@ -61,10 +62,10 @@ def read_utterance(utterance: Utterance) -> Samples:
     segment = None
     if utterance.offset_s is not None and utterance.duration_s is not None:
         segment = Segment(utterance.offset_s, utterance.duration_s)
-    return read_audio(utterance.audio, name_hint=utterance.id, segment=segment)
+    return read_audio(utterance.audio, name_hint=utterance.id, segment=segment, channels=utterance.channels)
 
 
-def read_audio(source: Path | bytes, *, name_hint: str = "", segment: Segment | None = None) -> Samples:
+def read_audio(source: Path | bytes, *, name_hint: str = "", segment: Segment | None = None, channels: tuple[int, ...] = ()) -> Samples:
     """Decode a recording, mix its channels to mono (their mean), and resample it to 16 kHz (soxr, very high quality).
 
     Reads what soundfile reads (WAV of any depth, FLAC, Ogg, MP3, AIFF...), else what PyAV reads (M4A, WebM...). Headerless G.722 is known
@@ -75,13 +76,14 @@ def read_audio(source: Path | bytes, *, name_hint: str = "", segment: Segment | 
         source: a file, or the encoded bytes of one.
         name_hint: what to call `source` in errors; its suffix counts as the file's.
         segment: which part to read; None for all of it.
+        channels: which channels to mix, counted from 0; empty for all.
 
     Returns:
         float32, shape (num_samples,), in [-1, 1], at 16 kHz, never empty.
 
     Raises:
         AudioError: the file is missing, empty, unreadable, truncated by more than `MAX_MISSING_S`, longer than `MAX_DURATION_S`, or holds
-            NaN or infinite samples, or it ends before the segment does. One line that names it.
+            NaN or infinite samples, it ends before the segment does, or it lacks a channel. One line that names it.
 
     Example:
         >>> buffer = io.BytesIO()
@@ -91,7 +93,7 @@ def read_audio(source: Path | bytes, *, name_hint: str = "", segment: Segment | 
         ((16000,), dtype('float32'), 0.25)
     """
     name = _name(source, name_hint)
-    with _opened(source, name) as stream:
+    with _opened(source, name, channels) as stream:
         if segment is not None:
             _check_duration(segment.duration_s, name)
             stream = _cut(stream, segment, name)
@@ -137,7 +139,7 @@ def _check_duration(duration_s: float, name: str) -> None:
 
 
 @contextmanager
-def _opened(source: Path | bytes, name: str) -> Iterator[_Stream]:
+def _opened(source: Path | bytes, name: str, channels: tuple[int, ...] = ()) -> Iterator[_Stream]:
     """Yield the decoder of `source`; whatever a library raises inside comes out as one line of `AudioError`.
 
     With damaged headers libsndfile, FFmpeg, PyAV and soxr meet rates of 0, streams without a codec and tags that are no text, and raise
@@ -151,16 +153,16 @@ def _opened(source: Path | bytes, name: str) -> Iterator[_Stream]:
             raise AudioError(f"{name}: is empty (0 bytes)")
         suffixes = {Path(name).suffix.lower(), source.suffix.lower() if isinstance(source, Path) else ""}
         if ".g722" in suffixes:
-            with _av_stream(source, name, headerless="g722") as stream:
+            with _av_stream(source, name, channels, headerless="g722") as stream:
                 yield _Stream(stream.sampling_rate, size / _G722_BYTES_PER_S, stream.blocks)
             return
         file = _soundfile_or_none(source)
         if file is None:
-            with _av_stream(source, name) as stream:
+            with _av_stream(source, name, channels) as stream:
                 yield stream
         else:
             with file:
-                yield _soundfile_stream(file, _head(source), name)
+                yield _soundfile_stream(file, _head(source), name, channels)
     except (AudioError, MemoryError):
         raise
     except FileNotFoundError as error:
@@ -209,7 +211,17 @@ def _check_whole(heard_s: float, announced_s: float, name: str, *, missing_s: fl
         raise AudioError(f"{name}: is truncated: {heard_s:.2f} s of the {announced_s:.2f} s its header announces")
 
 
-def _soundfile_stream(file: soundfile.SoundFile, head: bytes, name: str) -> _Stream:
+def _chosen(block: NDArray[Any], channels: tuple[int, ...], name: str, *, axis: int) -> NDArray[Any]:
+    """Return a block's channels that are asked for; `axis` is theirs."""
+    if not channels:
+        return block
+    count = block.shape[axis]
+    if max(channels) >= count:
+        raise AudioError(f"{name}: has {count} channel{'s' if count > 1 else ''}, none of number {max(channels)} (counted from 0)")
+    return block.take(channels, axis=axis)
+
+
+def _soundfile_stream(file: soundfile.SoundFile, head: bytes, name: str, channels: tuple[int, ...]) -> _Stream:
     rate = _rate(file.samplerate, name)
     frames = announced_frames(file.frames, file.format, file.extra_info, head)
 
@@ -224,14 +236,15 @@ def _soundfile_stream(file: soundfile.SoundFile, head: bytes, name: str) -> _Str
         size = max(1, _BLOCK_SAMPLES // file.channels)
         while (block := file.read(size, dtype="float32", always_2d=True)).size:
             count += len(block)
-            yield block[:, 0] if file.channels == 1 else block.mean(axis=1, dtype=np.float32)
+            block = _chosen(block, channels, name, axis=1)
+            yield block[:, 0] if block.shape[1] == 1 else block.mean(axis=1, dtype=np.float32)
         _check_whole(count / rate, frames / rate, name)
 
     return _Stream(rate, frames / rate, blocks(), skip if file.seekable() else None)
 
 
 @contextmanager
-def _av_stream(source: Path | bytes, name: str, headerless: str | None = None) -> Iterator[_Stream]:
+def _av_stream(source: Path | bytes, name: str, channels: tuple[int, ...], headerless: str | None = None) -> Iterator[_Stream]:
     # PyAV gets an open file, never a name: FFmpeg reads some names as network addresses.
     with source.open("rb") if isinstance(source, Path) else io.BytesIO(source) as file:
         options = {"format_whitelist": headerless or _AV_FORMATS}
@@ -252,7 +265,7 @@ def _av_stream(source: Path | bytes, name: str, headerless: str | None = None) -
                     longest_s = max(longest_s, frame.samples / rate)
                     end_s = (end_s if frame.time is None else frame.time) + frame.samples / rate
                     for converted in to_float.resample(frame):
-                        yield converted.to_ndarray().mean(axis=0, dtype=np.float32)
+                        yield _chosen(converted.to_ndarray(), channels, name, axis=0).mean(axis=0, dtype=np.float32)
                 if announced_s is not None:  # a codec may keep back frames at either end
                     _check_whole(end_s, announced_s, name, missing_s=MAX_MISSING_S + 2 * longest_s)
 

@@ -29,6 +29,7 @@ class Utterance:
         reference: the transcript, raw.
         duration_s: seconds, or None where the source does not say before decoding.
         offset_s: where in `audio` the utterance begins, in seconds; it then lasts `duration_s`. None where it is the whole recording.
+        channels: those of `audio` that are mixed, counted from 0; empty for all.
         speaker: who speaks; None when unknown, and then the utterance is its own cluster.
         group: e.g. an accent, for tables by group.
         split: "dev" utterances serve to fit temperatures and to choose settings; "test" is what is reported; "train" is for trainers alone.
@@ -42,6 +43,7 @@ class Utterance:
     speaker: str | None = None
     group: str | None = None
     split: Split = "test"
+    channels: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

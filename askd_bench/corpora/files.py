@@ -41,7 +41,7 @@ class FileCorpus(Corpus):
 
     def fingerprint(self) -> str:
         """Return the sha256 of each utterance's id, text, speaker, group, split and the size of its file (None where missing); of a
-        part of a recording, which part.
+        part of a recording, which part; and its channels, where they are chosen.
 
         It does not cover the folder's place nor the audio's content; the rows of a run carry hashes of what was transcribed.
         """
@@ -50,7 +50,8 @@ class FileCorpus(Corpus):
             assert isinstance(utterance.audio, Path)
             size = utterance.audio.stat().st_size if utterance.audio.is_file() else None
             part = () if utterance.offset_s is None else (utterance.offset_s, utterance.duration_s)
-            digest.add(utterance.id, utterance.reference, utterance.speaker, utterance.group, utterance.split, size, *part)
+            channels = (utterance.channels,) if utterance.channels else ()
+            digest.add(utterance.id, utterance.reference, utterance.speaker, utterance.group, utterance.split, size, *part, *channels)
         return digest.hex()
 
 

@@ -14,6 +14,7 @@ from askd_bench.types import Split, Utterance
 TEXT_COLUMNS = ("transcription", "text", "sentence")
 """Headings of `metadata.csv` that may hold the transcript, the first found is used."""
 
+_CHANNELS = "channel_selector"
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _SPLITS: tuple[Split, ...] = get_args(Split)
 
@@ -22,8 +23,9 @@ def read_manifest(manifest: Path) -> Iterator[Utterance]:
     """Yield the utterances of a JSONL manifest, one object a line.
 
     Keys: `audio_filepath` (absolute, or relative to the manifest) and `text`; optionally `duration` (s), `offset` (s: then the utterance is
-    the part of the recording that begins there and lasts `duration`, as NeMo reads it), `id` (else the relative path without suffix, or the
-    stem of an absolute one: an id must not depend on the machine; of parts, with the offset behind it), `speaker`, `group`, `split` ("dev",
+    the part of the recording that begins there and lasts `duration`, as NeMo reads it), `channel_selector` (a channel from 0 up, a list
+    of them, or "average", as NeMo reads it; all are mixed without it), `id` (else the relative path without suffix, or the stem of an
+    absolute one: an id must not depend on the machine; of parts and channels, with these behind it), `speaker`, `group`, `split` ("dev",
     "test" or "train", else "test"). Other keys are ignored. An empty text is allowed.
 
     Raises:
@@ -49,8 +51,8 @@ def read_manifest(manifest: Path) -> Iterator[Utterance]:
 def read_metadata_csv(table: Path) -> Iterator[Utterance]:
     """Yield the utterances of an audio folder's `metadata.csv`.
 
-    Headings: `file_name` (relative to the table) and one of `TEXT_COLUMNS`; optionally `id`, `duration`, `offset`, `speaker`, `group`,
-    `split`, as in a manifest; other columns are ignored.
+    Headings: `file_name` (relative to the table) and one of `TEXT_COLUMNS`; optionally `id`, `duration`, `offset`,
+    `channel_selector`, `speaker`, `group`, `split`, as in a manifest; other columns are ignored.
 
     Raises:
         UserError: the file cannot be read, or a row is malformed (the number of its last line is given).
@@ -89,8 +91,11 @@ def _utterance(record: Mapping[str, Any], folder: Path, where: str, *, audio_key
         raise UserError(f"{where}: split: {split!r} is unknown (allowed: {', '.join(_SPLITS)})")
     path = PurePath(audio)
     default_id = path.stem if path.is_absolute() else path.with_suffix("").as_posix()
+    channels = _channels(record, where)
     if offset_s:
         default_id += f"-{offset_s:g}s"
+    if channels:
+        default_id += f"-ch{'+'.join(map(str, channels))}"
     utterance = Utterance(
         id=_label(record, "id", where) or default_id,
         audio=folder / audio,
@@ -100,6 +105,7 @@ def _utterance(record: Mapping[str, Any], folder: Path, where: str, *, audio_key
         speaker=_label(record, "speaker", where),
         group=_label(record, "group", where),
         split=split,
+        channels=channels,
     )
     for key, value in ((text_key, text), ("id", utterance.id), ("speaker", utterance.speaker), ("group", utterance.group)):
         if value and _SURROGATE.search(value):  # JSON can say one alone; no recogniser can, and an id seeds the perturbation
@@ -114,6 +120,19 @@ def _label(record: Mapping[str, Any], key: str, where: str) -> str | None:
     if isinstance(value, bool) or not isinstance(value, str | int):
         raise UserError(f"{where}: {key}: {value!r} must be text or a whole number")
     return str(value)
+
+
+def _channels(record: Mapping[str, Any], where: str) -> tuple[int, ...]:
+    """Return the channels that NeMo's `channel_selector` names: a number, a list of them, or "average" for all."""
+    value = record.get(_CHANNELS)
+    if value is None or value == "average":
+        return ()
+    if isinstance(value, str) and value.isdecimal():  # from a CSV
+        value = int(value)
+    chosen = value if isinstance(value, list) else [value]
+    if not chosen or any(isinstance(one, bool) or not isinstance(one, int) or one < 0 for one in chosen):
+        raise UserError(f"{where}: {_CHANNELS}: {value!r} is no channel (allowed: a number from 0, a list of them, 'average')")
+    return tuple(dict.fromkeys(chosen))
 
 
 def _seconds(record: Mapping[str, Any], key: str, where: str) -> float | None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from askd_bench.corpora.durations import unlike_files
 from askd_bench.errors import UserError, unknown_name
 from askd_bench.evaluation.executors.local import Local
 from askd_bench.evaluation.hearing import Listener, Size, hear
@@ -126,6 +127,8 @@ def run(
             _refuse_namesakes(models, engine.models)
         passes: list[tuple[Plan, Size, list[Listener], Panel]] = []
         for selected in inputs.corpora:
+            if unlike := unlike_files(selected.reported):
+                say(f"corpus: {unlike}")
             for window_s in dict.fromkeys(one.window_s for one in engine.models):
                 alike = [number for number, one in enumerate(engine.models) if one.window_s == window_s]
                 plan = Plan(

@@ -7,7 +7,9 @@ import subprocess
 import sys
 import tracemalloc
 from pathlib import Path
+from typing import Any
 
+import av
 import numpy as np
 import pytest
 import soundfile
@@ -115,6 +117,10 @@ def test_manifest_from_windows(tmp_path: Path) -> None:
         ({**GOOD, "offset": 3.5, "duration": None}, "line 2: offset: 3.5 needs a duration above 0 beside it"),
         ({**GOOD, "offset": -1, "duration": 1}, "line 2: offset: -1 must be seconds, 0 or more"),
         ({**GOOD, "duration": 10**400}, "must be seconds"),
+        ({**GOOD, "channel_selector": "left"}, r"line 2: channel_selector: 'left' is no channel \(allowed: a number from 0"),
+        ({**GOOD, "channel_selector": [0, -1]}, "is no channel"),
+        ({**GOOD, "channel_selector": []}, "is no channel"),
+        ({**GOOD, "channel_selector": True}, "is no channel"),
         ('{"audio_filepath": "b.wav", "text": "x", "duration": ' + "9" * 5000 + "}", "line 2: is not JSON"),
         ({**GOOD, "text": "a \ud800"}, r"line 2: text: 'a \\ud800' holds half of a surrogate pair \(allowed: Unicode text\)"),
         ({**GOOD, "id": "\udfff"}, "line 2: id: .* holds half of a surrogate pair"),
@@ -144,6 +150,48 @@ def test_a_part_of_a_recording_is_read_as_nemo_reads_it(tmp_path: Path) -> None:
             np.testing.assert_array_equal(read_utterance(utterance), whole[start : start + 32_000])
         with pytest.raises(AudioError, match=r"a-4\.5s: ends at 5\.00 s .* before its part from 4\.5 to 6\.5 s"):
             read_utterance(utterances[2])
+
+
+@pytest.mark.parametrize("format", ["wav", "flac", "mkv"])
+def test_channels_are_chosen_as_nemo_chooses_them(tmp_path: Path, format: str) -> None:
+    """A call with a party a channel; PyAV decodes the last format."""
+    rng = np.random.default_rng(0)
+    parties = rng.uniform(-0.5, 0.5, (SAMPLING_RATE, 2)).astype(np.float32)
+    soundfile.write(tmp_path / "call.wav", parties, SAMPLING_RATE, subtype="PCM_16")
+    if format == "flac":
+        soundfile.write(tmp_path / "call.flac", parties, SAMPLING_RATE, subtype="PCM_16")
+    if format == "mkv":
+        with av.open(str(tmp_path / "call.mkv"), "w") as container:
+            stream = container.add_stream("pcm_s16le", rate=SAMPLING_RATE, layout="stereo")
+            frame = av.AudioFrame.from_ndarray(soundfile.read(tmp_path / "call.wav", dtype="int16")[0].reshape(1, -1), "s16", "stereo")
+            frame.sample_rate = SAMPLING_RATE
+            container.mux([*stream.encode(frame), *stream.encode(None)])
+    base = {"audio_filepath": f"call.{format}", "text": "x"}
+    selectors: list[Any] = [0, 1, [0, 1], "average", 2]
+    first, second, both, average, absent = open_corpus(
+        str(write_manifest(tmp_path, *({**base, "channel_selector": one} for one in selectors), name="calls.jsonl"))
+    )
+    assert [one.id for one in (first, second, both, average, absent)] == ["call-ch0", "call-ch1", "call-ch0+1", "call", "call-ch2"]
+    exact = np.round(parties * 32768) / 32768
+    for utterance, expected in ((first, exact[:, 0]), (second, exact[:, 1]), (both, exact.mean(axis=1)), (average, exact.mean(axis=1))):
+        np.testing.assert_allclose(read_utterance(utterance), expected, atol=1e-4)
+    with pytest.raises(AudioError, match="call-ch2: has 2 channels, none of number 2"):
+        read_utterance(absent)
+
+
+def test_a_channel_of_a_part_is_cut_like_the_part(tmp_path: Path) -> None:
+    ramp = np.arange(3 * SAMPLING_RATE) / (3 * SAMPLING_RATE)
+    soundfile.write(tmp_path / "call.wav", np.stack([ramp, -ramp], axis=1), SAMPLING_RATE, subtype="PCM_16")
+    part = {"audio_filepath": "call.wav", "text": "x", "offset": 1.0, "duration": 1.0}
+    mine, yours = open_corpus(str(write_manifest(tmp_path, {**part, "channel_selector": 0}, {**part, "channel_selector": 1})))
+    assert (mine.id, yours.id) == ("call-1s-ch0", "call-1s-ch1")
+    np.testing.assert_allclose(read_utterance(mine), ramp[SAMPLING_RATE : 2 * SAMPLING_RATE], atol=1e-4)
+    np.testing.assert_allclose(read_utterance(yours), -read_utterance(mine), atol=1e-4)
+    fingerprints = {
+        open_corpus(str(write_manifest(tmp_path, {**part, "id": "a", **one}))).fingerprint()
+        for one in ({}, {"channel_selector": 0}, {"channel_selector": 1})
+    }
+    assert len(fingerprints) == 3
 
 
 def test_parts_tell_corpora_apart_and_a_duration_alone_does_not(tmp_path: Path) -> None:
