@@ -12,6 +12,7 @@ from askd_bench.evaluation.timings import Benchmark
 from askd_bench.evaluation.verify import verify
 from askd_bench.metrics.groups import GroupTable
 from askd_bench.report.compare import compare
+from askd_bench.report.export import export
 from askd_bench.report.groups import By, group_tables
 from askd_bench.report.leaderboard.files import leaderboard
 from askd_bench.report.listings import LISTINGS, Records, conditions
@@ -26,6 +27,7 @@ __all__ = [
     "CorpusResult",
     "bench",
     "compare",
+    "export",
     "groups",
     "leaderboard",
     "list_",

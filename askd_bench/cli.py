@@ -1,10 +1,11 @@
 """The command line: gathers the commands, and tells whatever goes wrong in one line."""
 
+import importlib.metadata
 import io
 import os
 import sys
 import traceback
-from typing import Any
+from typing import Annotated, Any
 
 import typer
 
@@ -16,6 +17,7 @@ app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
     help="Score speech recognisers, above all distilled students, for robustness and calibration.\n\n"
     "Start with:  askd-bench run --suite noisy",
 )
@@ -28,12 +30,26 @@ for _command in (
     reading.score,
     reading.groups,
     reading.compare,
+    reading.export,
     reading.report,
     reading.leaderboard,
     evaluating.verify,
     evaluating.bench,
 ):  # in the order of `--help`
     app.command(_command.__name__.rstrip("_"))(_command)
+
+
+def _print_version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"askd-bench {importlib.metadata.version('askd-bench')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _common(
+    version: Annotated[bool, typer.Option("--version", help="Print the version.", callback=_print_version, is_eager=True)] = False,
+) -> None: ...
+
 
 # typer carries click inside or depends on it, by version; this base class of its usage errors is there in both
 _USAGE_ERRORS: Any = next(base for base in typer.BadParameter.__mro__ if base.__name__ == "UsageError")

@@ -181,9 +181,8 @@ class Signature(Document):
         return differences(self.model_dump(exclude=own), other.model_dump(exclude=own))
 
     def of_other_speech(self, other: "Signature") -> list[str]:
-        """Return in what `other` differs so that figures must not stand beside those of this result."""
-        own, others = (one.model_dump(include=_SPEECH) | {"conditions": sorted(one.conditions)} for one in (self, other))
-        return differences(own, others)
+        """Return in what `other` differs so that not even clips of the same name are comparable; either may have clips the other lacks."""
+        return differences(self.model_dump(include=_COMPARED), other.model_dump(include=_COMPARED))
 
     @property
     def speech(self) -> str:
@@ -194,6 +193,7 @@ class Signature(Document):
 _FOLLOWING = {"limit", "planned_rows"}
 _OPTIONAL = {*_FOLLOWING, "shard"}
 _SPEECH = {"suite", "corpus", "rules", "talkers", "noise_dir"}
+_COMPARED: dict[str, bool | set[str]] = {**dict.fromkeys(_SPEECH, True), "corpus": {"name", "split"}}
 
 
 def differences(old: Mapping[str, Any], new: Mapping[str, Any], prefix: str = "") -> list[str]:

@@ -21,6 +21,7 @@ COMMANDS = {
     "groups": reading.groups,
     "render": evaluating.render,
     "merge": evaluating.merge,
+    "export": reading.export,
     "report": reading.report,
     "leaderboard": reading.leaderboard,
     "verify": evaluating.verify,
@@ -30,7 +31,7 @@ NOT_ON_THE_COMMAND_LINE = {"progress", "profile"}
 NOT_IN_THE_FUNCTION = {
     "render": {"check"},
     "leaderboard": {"check", "comment_for"},
-    "run": {"profile"},
+    "run": {"profile", "fail_on_error"},
     "bench": {"json", "seconds"},
 }  # second uses of the same command; a flag where the function takes an object
 SPELLED = {"out_": "out", "as_json": "json"}

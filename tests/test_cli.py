@@ -1,5 +1,6 @@
 """The command line as a person meets it: at once, whatever the console, and one line for whatever is wrong."""
 
+import importlib.metadata
 import json
 import os
 from pathlib import Path
@@ -111,6 +112,15 @@ def test_help_and_lists_answer_at_once(arguments: str, tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     assert "LOADED []" in done.stdout
     assert len(done.stdout.splitlines()) > 3
+
+
+def test_version_and_short_help(askd_bench: CommandLine, tmp_path: Path) -> None:
+    done = askd_bench("--version", cwd=tmp_path)
+    assert (done.code, done.out) == (0, f"askd-bench {importlib.metadata.version('askd-bench')}\n")
+    for command in ([], ["compare"]):
+        short, long = (askd_bench(*command, option, cwd=tmp_path) for option in ("-h", "--help"))
+        assert short.code == 0
+        assert short.out == long.out != ""
 
 
 def test_text_that_is_no_unicode_stops_nothing(askd_bench: CommandLine, tmp_path: Path) -> None:

@@ -64,6 +64,7 @@ CHANGES: dict[str, dict[str, Any]] = {
     "rules": {"rules": REAL.rules.model_copy(update={"seed": "mine"})},
     "conditions": {"conditions": dict(list(REAL.conditions.items())[:1])},
     "corpus": {"corpus": REAL.corpus.model_copy(update={"fingerprint": "0"})},
+    "corpus name": {"corpus": REAL.corpus.model_copy(update={"name": "mine"})},
 }
 
 
@@ -71,8 +72,8 @@ CHANGES: dict[str, dict[str, Any]] = {
 def test_what_may_differ_depends_on_what_for(case: str) -> None:
     other = changed(**CHANGES[case])
     assert bool(REAL.of_another_run(other)) == (case not in {"limit", "planned_rows"})
-    assert bool(REAL.of_other_speech(other)) == (case in {"rules", "conditions", "corpus"})
-    assert (REAL.speech != other.speech) == (case in {"rules", "corpus"})
+    assert bool(REAL.of_other_speech(other)) == (case in {"rules", "corpus name"})
+    assert (REAL.speech != other.speech) == (case in {"rules", "corpus", "corpus name"})
     assert REAL.of_another_run(REAL) == REAL.of_other_speech(REAL) == []
 
 

@@ -57,6 +57,7 @@ def run(
     address: Annotated[str | None, typer.Option(help="The Ray cluster's, e.g. auto. [default: one is started on this machine]")] = None,
     normalizer: Annotated[str, typer.Option(help="Text normaliser of the summary.")] = "whisper-english",
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Discard another run's results that are in the way.")] = False,
+    fail_on_error: Annotated[bool, typer.Option("--fail-on-error", help="End with exit status 1 where any clip failed.")] = False,
     profile: Annotated[bool, typer.Option("--profile", help="Show where the time went: the models' own passes, and the rest.")] = False,
 ) -> None:
     """Score models under a suite's conditions and print the tables. Interrupted? The same command goes on where it stopped."""
@@ -95,7 +96,7 @@ def run(
             profile=spent,
         )
     if shard is None:
-        _print_results([result.path for result in results], suite)
+        _print_results([result.path for result in results], suite, fail_on_error=fail_on_error)
     else:
         paths = ", ".join(str(result.path) for result in results)
         out.print(
@@ -232,7 +233,7 @@ def bench(
         out.print(bench_table(measured))
 
 
-def _print_results(paths: Sequence[Path], suite: str | None = None) -> None:
+def _print_results(paths: Sequence[Path], suite: str | None = None, *, fail_on_error: bool = False) -> None:
     from askd_bench.report.failures import failures, nothing_scored
     from askd_bench.report.groups import groups_view
     from askd_bench.report.headline import LEGEND, headline
@@ -250,5 +251,5 @@ def _print_results(paths: Sequence[Path], suite: str | None = None) -> None:
     for path, one in zip(paths, found, strict=True):
         if one is not None:
             err.print(f"{path}: {one}", highlight=False, markup=False, soft_wrap=True)
-    if nothing_scored(found):
+    if nothing_scored(found) or (fail_on_error and any(found)):
         raise typer.Exit(1)

@@ -82,12 +82,26 @@ def compare(
     control: Annotated[Path | None, typer.Option(help="Of a student trained on the truth alone, without the teacher.")] = None,
     normalizer: Annotated[str, typer.Option(help="Text normaliser.")] = "whisper-english",
 ) -> None:
-    """Compare a student with its teacher: errors with paired tests, inherited errors, blind spots handed down, mended and new."""
+    """Compare a student with its teacher on common clips: paired tests of errors, inherited errors, blind spots handed down and new."""
     from askd_bench.report.compare import compare as compare_results
-    from askd_bench.report.compare import comparison_view, decoded_differently
+    from askd_bench.report.compare import comparison_view, decoded_differently, left_out
 
     compared = compare_results(student, teacher, control=control, normalizer=normalizer)
-    out.print(comparison_view(compared, decoded_differently(student, teacher, control=control)))
+    lonely = left_out(student, teacher, control=control)
+    out.print(comparison_view(compared, decoded_differently(student, teacher, control=control), lonely))
+
+
+def export(
+    format: Annotated[str, typer.Argument(help="trn, stm, ctm or seglst, for other scorers; parquet, with every field of the rows.")],
+    result_dir: Annotated[Path, typer.Argument(help="A result directory of `run`.")],
+    out_: Annotated[Path, typer.Option("--out", help="A folder; files of the same name are replaced.")],
+    normalizer: Annotated[str, typer.Option(help="Text normaliser of the texts; none: as they are.")] = "whisper-english",
+) -> None:
+    """Write references and hypotheses for other scorers, a file a condition, or the rows as Parquet."""
+    from askd_bench.report.export import export as write
+
+    for path in write(format, result_dir, out=out_, normalizer=normalizer):
+        out.print(f"{path}: written", markup=False, highlight=False, soft_wrap=True)
 
 
 def report(

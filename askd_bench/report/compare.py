@@ -12,17 +12,18 @@ from askd_bench.metrics.comparison import Comparison
 from askd_bench.metrics.comparison import compare as compare_rows
 from askd_bench.report.comparison_tables import Student, comparison_tables
 from askd_bench.report.views import INHERITANCE
-from askd_bench.results import Result
+from askd_bench.results import Key, Result
 from askd_bench.signature import differences
 from askd_bench.tables.printable import printable
 from askd_bench.tables.terminal import terminal_table
 from askd_bench.text import DEFAULT_NORMALISER
+from askd_bench.types import Row
 
 _EXPLAINED = ("p_holm", "matched_pairs_p_holm", "detectable")
 
 
 def compare(student: Path, teacher: Path, *, control: Path | None = None, normalizer: str = DEFAULT_NORMALISER) -> Comparison:
-    """Compare result directories.
+    """Compare result directories on the clips and conditions that all of them have.
 
     Args:
         student, teacher: result directories of the same suite and corpus.
@@ -30,21 +31,52 @@ def compare(student: Path, teacher: Path, *, control: Path | None = None, normal
         normalizer: of the texts.
 
     Raises:
-        UserError: the results are not comparable, with what differs.
+        UserError: the results are not comparable, with what differs, or have no clip in common.
     """
-    results = {"student": Result.open(student), "teacher": Result.open(teacher)}
-    if control is not None:
-        results["control"] = Result.open(control)
+    results = _opened(student, teacher, control)
     base = results["student"].signature()
     for role, result in results.items():
         if different := base.of_other_speech(result.signature()):
             raise UserError(f"{role}: {result.path} is not comparable with the student's result: {'; '.join(different)}")
-    return compare_rows(
-        results["student"].rows(),
-        results["teacher"].rows(),
-        results["control"].rows() if control is not None else None,
-        normalizer=normalizer,
-    )
+    tables = [_reported(result) for result in results.values()]
+    shared = _shared(tables)
+    if not shared and all(tables):
+        raise UserError(f"teacher: {teacher} has no clip in common with {student}, under no condition (allowed: results on common clips)")
+    of_student, of_teacher, *of_control = ([row for row in table if _key(row) in shared] for table in tables)
+    return compare_rows(of_student, of_teacher, *of_control, normalizer=normalizer)
+
+
+def left_out(student: Path, teacher: Path, *, control: Path | None = None) -> list[str]:
+    """Return whose clips are not compared since another result lacks them, e.g. "48 of the teacher's 192 (white-0dB, white-10dB)"."""
+    results = _opened(student, teacher, control)
+    tables = {role: [_key(row) for row in _reported(result)] for role, result in results.items()}
+    shared = set.intersection(*map(set, tables.values()))
+    told = []
+    for role, keys in tables.items():
+        lonely = [key for key in keys if key not in shared]
+        conditions = dict.fromkeys(condition for condition, _ in lonely if condition not in {there for there, _ in shared})
+        where = f" (among them all of {', '.join(conditions)})" if conditions else ""
+        told += [f"{len(lonely)} of the {role}'s {len(keys)}{where}"] if lonely else []
+    return told
+
+
+def _opened(student: Path, teacher: Path, control: Path | None) -> dict[str, Result]:
+    paths = {"student": student, "teacher": teacher} | ({"control": control} if control is not None else {})
+    return {role: Result.open(path) for role, path in paths.items()}
+
+
+def _reported(result: Result) -> list[Row]:
+    """Return the test rows; those of "dev" where there are no others."""
+    rows = list(result.rows())
+    return [row for row in rows if row.split != "dev"] or rows
+
+
+def _shared(tables: Sequence[Sequence[Row]]) -> set[Key]:
+    return set.intersection(*({_key(row) for row in table} for table in tables))
+
+
+def _key(row: Row) -> Key:
+    return row.condition, row.utterance
 
 
 def decoded_differently(student: Path, teacher: Path, *, control: Path | None = None) -> list[str]:
@@ -53,13 +85,15 @@ def decoded_differently(student: Path, teacher: Path, *, control: Path | None = 
     return [f"{role}: {one}" for role, other in zip(("teacher", "control"), others, strict=False) for one in differences(own, other)]
 
 
-def comparison_view(comparison: Comparison, differing: Sequence[str] = ()) -> Group:
-    """Return the tables of a comparison: errors, inheritance, blind spots; and what differs in how the models decode."""
+def comparison_view(comparison: Comparison, differing: Sequence[str] = (), lonely: Sequence[str] = ()) -> Group:
+    """Return the tables of a comparison: errors, inheritance, blind spots; what differs in how the models decode, what is left out."""
     legend = (f"{METRICS[name].label}: {METRICS[name].meaning}" for name in (*_EXPLAINED, *INHERITANCE[:-2]))
     note = (
         f"Intervals and p: bootstrap over {comparison.clusters} {comparison.resampled}s, {comparison.resamples} resamples. "
         f"{'; '.join(legend)}."
     )
+    if lonely:
+        note += f" Compared on the clips that all results have; left out: {'; '.join(lonely)}."
     if differing:
         note += f" Decoded differently, student -> other: {'; '.join(differing)}."
     tables = comparison_tables([Student("student", comparison)], [row.condition for row in comparison.conditions])

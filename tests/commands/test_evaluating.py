@@ -1,6 +1,7 @@
 """`run` as a person meets it: real speech, recordings that are wrong, and results of other runs in the way."""
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -138,7 +139,10 @@ def test_unusable_recordings_are_counted_and_the_run_goes_on(askd_bench: Command
     assert all(row["hypothesis"] is None and row["words"] == [] for row in rows if row["error"])
     assert done.out.count("11 (7 failed)") == 2, "the table tells how many failed under each condition"
     assert "22 (14 failed)" in done.out
-    assert "14 of 22 clips failed, e.g. " in done.err
+    assert "14 of 22 clips failed:\n" in done.err
+    assert re.search(r"\n  60min: lasts 60\.0 min or more.* \(.*60min\.flac\)\n", done.err), "the reason and the file"
+    assert "  and 2 more recordings\n" in done.err
+    assert askd_bench(*arguments, "--fail-on-error", cwd=tmp_path, stub=True).code == 1
     summary = json.loads((path / "summary.json").read_text())
     assert (summary["pooled"]["n_utterances"], summary["pooled"]["n_errors"]) == (22, 14)
 
@@ -147,6 +151,7 @@ def test_a_corpus_of_nothing_but_unusable_recordings(askd_bench: CommandLine, tm
     manifest = write_manifest(tmp_path / "lost", [{"audio_filepath": f"{i}.wav", "text": "a b c"} for i in range(3)])
     done = askd_bench("run", "--corpus", manifest, "--conditions", "clean", "--workers", "0", cwd=tmp_path, stub=True)
     assert done.code == 1, done.err
-    assert "3 of 3 clips failed, e.g. " in done.err
-    assert ": does not exist" in done.err
+    assert "3 of 3 clips failed:" in done.err
+    for name in "012":
+        assert re.search(rf"  {name}: does not exist \(.*{name}\.wav\)\n", done.err)
     assert done.out.count("3 (3 failed)") == 2
