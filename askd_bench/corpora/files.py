@@ -1,7 +1,8 @@
 """Corpora of audio files: those in the package, a JSONL manifest, an audio folder."""
 
+import os
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict
@@ -30,14 +31,18 @@ class _About(BaseModel):
 class FileCorpus(Corpus):
     """Audio files listed in a manifest (`*.jsonl`) or in a `metadata.csv`, `index`.
 
-    A file that is missing is no error here: its utterance fails when its audio is read, and is reported then.
+    A file that is missing is no error here: its utterance fails when its audio is read, and is reported then. `root` is the folder that all
+    recordings are below, where ids need more than the names of files; see `read_manifest`.
     """
 
     index: Path
+    root: Path | None = None
 
     def __iter__(self) -> Iterator[Utterance]:
         """Yield the utterances in the order of the index."""
-        return self.scored(read_metadata_csv(self.index) if self.index.suffix.lower() == ".csv" else read_manifest(self.index))
+        return self.scored(
+            read_metadata_csv(self.index) if self.index.suffix.lower() == ".csv" else read_manifest(self.index, root=self.root)
+        )
 
     def fingerprint(self) -> str:
         """Return the sha256 of each utterance's id, text, speaker, group, split and the size of its file (None where missing); of a
@@ -68,7 +73,11 @@ def open_files(path: Path, *, source: str | None = None) -> FileCorpus:
     about = read_about(about_file) if index.name in {MANIFEST_FILE, METADATA_FILE} and about_file.is_file() else {}
     generic = index.stem in {"manifest", "metadata"}
     about.setdefault("name", folder_name(index.resolve().parent.name if generic else index.stem))
-    corpus = FileCorpus(source=source or str(path), index=index, **about)
+    corpus = FileCorpus(source=source or str(path), index=index, root=None, **about)
+    if _repeated(corpus) is not None:
+        recordings = [str(utterance.audio) for utterance in corpus]
+        if all(map(os.path.isabs, recordings)):
+            corpus = replace(corpus, root=Path(os.path.commonpath([os.path.dirname(one) for one in recordings])))
     _check(corpus)
     return corpus
 
@@ -93,10 +102,17 @@ def _index_in(folder: Path) -> Path:
 
 
 def _check(corpus: FileCorpus) -> None:
+    if (twice := _repeated(corpus)) is not None:
+        raise UserError(f"{corpus.index}: id: {twice!r} occurs twice; give each utterance an 'id' of its own")
+    if next(iter(corpus), None) is None:
+        raise UserError(f"corpus: {corpus.index} is empty: it must list at least one utterance")
+
+
+def _repeated(corpus: FileCorpus) -> str | None:
+    """Return the first id that occurs twice; None where none does."""
     seen: set[str] = set()
     for utterance in corpus:
         if utterance.id in seen:
-            raise UserError(f"{corpus.index}: id: {utterance.id!r} occurs twice; give each utterance an 'id' of its own")
+            return utterance.id
         seen.add(utterance.id)
-    if not seen:
-        raise UserError(f"corpus: {corpus.index} is empty: it must list at least one utterance")
+    return None

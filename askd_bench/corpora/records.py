@@ -19,7 +19,7 @@ _SURROGATE = re.compile("[\ud800-\udfff]")
 _SPLITS: tuple[Split, ...] = get_args(Split)
 
 
-def read_manifest(manifest: Path) -> Iterator[Utterance]:
+def read_manifest(manifest: Path, *, root: Path | None = None) -> Iterator[Utterance]:
     """Yield the utterances of a JSONL manifest, one object a line.
 
     Keys: `audio_filepath` (absolute, or relative to the manifest) and `text`; optionally `duration` (s), `offset` (s: then the utterance is
@@ -27,6 +27,8 @@ def read_manifest(manifest: Path) -> Iterator[Utterance]:
     of them, or "average", as NeMo reads it; all are mixed without it), `id` (else the relative path without suffix, or the stem of an
     absolute one: an id must not depend on the machine; of parts and channels, with these behind it), `speaker`, `group`, `split` ("dev",
     "test" or "train", else "test"). Other keys are ignored. An empty text is allowed.
+
+    `root`: a folder above all recordings; the id of an absolute path is then its path below it, as stems may repeat.
 
     Raises:
         UserError: the file cannot be read, or a line is malformed (its number is given).
@@ -43,7 +45,7 @@ def read_manifest(manifest: Path) -> Iterator[Utterance]:
                     raise UserError(f"{where}: is not JSON ({error})") from error
                 if not isinstance(record, dict):
                     raise UserError(f"{where}: must be a JSON object, not {type(record).__name__}")
-                yield _utterance(record, manifest.parent, where, audio_key="audio_filepath", text_keys=("text",))
+                yield _utterance(record, manifest.parent, where, audio_key="audio_filepath", text_keys=("text",), root=root)
     except (OSError, UnicodeDecodeError) as error:
         raise _unreadable(manifest, error) from error
 
@@ -73,7 +75,9 @@ def read_metadata_csv(table: Path) -> Iterator[Utterance]:
         raise _unreadable(table, error) from error
 
 
-def _utterance(record: Mapping[str, Any], folder: Path, where: str, *, audio_key: str, text_keys: tuple[str, ...]) -> Utterance:
+def _utterance(
+    record: Mapping[str, Any], folder: Path, where: str, *, audio_key: str, text_keys: tuple[str, ...], root: Path | None = None
+) -> Utterance:
     text_key = next((key for key in text_keys if key in record), None)
     if audio_key not in record or text_key is None:
         raise UserError(f"{where}: must have '{audio_key}' and {' or '.join(map(repr, text_keys))}, has {', '.join(record) or 'nothing'}")
@@ -90,7 +94,9 @@ def _utterance(record: Mapping[str, Any], folder: Path, where: str, *, audio_key
     if split not in _SPLITS:
         raise UserError(f"{where}: split: {split!r} is unknown (allowed: {', '.join(_SPLITS)})")
     path = PurePath(audio)
-    default_id = path.stem if path.is_absolute() else path.with_suffix("").as_posix()
+    if path.is_absolute():
+        path = PurePath(path.name) if root is None else path.relative_to(root)
+    default_id = path.with_suffix("").as_posix()
     channels = _channels(record, where)
     if offset_s:
         default_id += f"-{offset_s:g}s"

@@ -194,6 +194,19 @@ def test_a_channel_of_a_part_is_cut_like_the_part(tmp_path: Path) -> None:
     assert len(fingerprints) == 3
 
 
+def test_absolute_paths_whose_names_repeat_have_ids_by_folder(tmp_path: Path) -> None:
+    names = ("monday/call.wav", "tuesday/call.wav", "tuesday/late/other.wav")
+    ids = []
+    for place in ("here", "elsewhere/deeper"):
+        folder = tmp_path / place
+        folder.mkdir(parents=True)
+        records = [{"audio_filepath": str(folder / name), "text": "x"} for name in names]
+        ids.append([utterance.id for utterance in open_corpus(str(write_manifest(folder, *records)))])
+        once = write_manifest(folder, *records[1:], name="once.jsonl")
+        assert [utterance.id for utterance in open_corpus(str(once))] == ["call", "other"]
+    assert ids[0] == ids[1] == ["monday/call", "tuesday/call", "tuesday/late/other"]
+
+
 def test_parts_tell_corpora_apart_and_a_duration_alone_does_not(tmp_path: Path) -> None:
     def fingerprint(**keys: float) -> str:
         return open_corpus(str(write_manifest(tmp_path, {"audio_filepath": "a.wav", "text": "x", **keys}))).fingerprint()
