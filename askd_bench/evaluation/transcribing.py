@@ -5,9 +5,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from askd_bench.errors import UserError
 from askd_bench.models.memory import is_out_of_memory
 from askd_bench.models.protocol import Features, SharesEncoder, Transcriber, is_timed
 from askd_bench.types import Failure, Transcription
+
+_MOST_SAID = 400
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,9 +82,18 @@ class Ensemble:
         return decoded
 
     def _shrink(self, transcriber: Transcriber, size: int, error: Exception) -> None:
-        """Remember that a batch was too large, or raise the error if that is not what it says or nothing is left to halve."""
-        if size == 1 or not is_out_of_memory(error):
+        """Remember that a batch was too large, or tell the error if that is not what it says or nothing is left to halve.
+
+        Raises:
+            UserError: whatever a model raises; the rows of earlier batches stay.
+        """
+        if isinstance(error, UserError):
             raise error
+        if size == 1 or not is_out_of_memory(error):
+            said = " ".join(f"{type(error).__name__}: {error}".split())[:_MOST_SAID]
+            raise UserError(
+                f"model: {transcriber.card.id!r} failed on {size} clips: {said} (the rows so far stay; ASKD_BENCH_TRACEBACK=1 shows where)"
+            ) from error
         self._largest[id(transcriber)] = size // 2
         self.say(f"{transcriber.card.id}: {size} utterances together are too much for memory; going on with {size // 2}")
 

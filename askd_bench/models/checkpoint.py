@@ -6,34 +6,20 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from pickle import UnpicklingError
 from typing import Any
 
 import torch
-from huggingface_hub.errors import StrictDataclassError
 from huggingface_hub.utils import logging as hub_logging
-from safetensors import SafetensorError
 from transformers import AutoConfig, PretrainedConfig
 from transformers.utils import logging as transformers_logging
 
 from askd_bench.errors import UserError, unknown_name
+from askd_bench.models.bounds import check_documents
 from askd_bench.models.names import bundled_models
 from askd_bench.models.size import weights_bytes
 from askd_bench.signature import ModelCard
 
-UNREADABLE = (
-    OSError,
-    ValueError,
-    RuntimeError,
-    TypeError,
-    LookupError,
-    EOFError,
-    ImportError,
-    UnpicklingError,
-    SafetensorError,
-    StrictDataclassError,
-)
-"""What the libraries raise where files are missing, cut, or not what their names say, or where a package that they need is."""
+_MOST_SAID = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,8 +58,8 @@ class Checkpoint:
             model, report = model_class.from_pretrained(
                 self.source, dtype="auto", use_safetensors=None, ignore_mismatched_sizes=True, output_loading_info=True, **self._where
             )
-        except UNREADABLE as error:
-            raise UserError(f"model: {self.argument!r} cannot be loaded: {one_line(error)}") from None
+        except Exception as error:  # the libraries raise anything at all where files are missing, cut, or not what their names say
+            raise UserError(f"model: {self.argument!r} cannot be loaded: {one_line(error)}") from error
         self._check(model, report, spare)
         return model  # type: ignore[no-any-return]
 
@@ -85,8 +71,8 @@ class Checkpoint:
         """
         try:
             return part_class.from_pretrained(self.source, **self._where)
-        except UNREADABLE as error:
-            raise UserError(f"model: {self.argument!r} cannot be loaded: {one_line(error)}") from None
+        except Exception as error:
+            raise UserError(f"model: {self.argument!r} cannot be loaded: {one_line(error)}") from error
 
     def card(self, stored: torch.nn.Module, *, dtype: torch.dtype, device: torch.device, macs: int | None, **decoding: Any) -> ModelCard:
         """Return the card of a model, with its weights as they are stored (not yet cast)."""
@@ -146,10 +132,12 @@ def open_checkpoint(model: str, *, trust_remote_code: bool = False) -> Checkpoin
         raise UserError(
             f"trust_remote_code: {model!r} does not pin the code that would run (allowed: owner/name@COMMIT, all 40 digits, or a folder)"
         )
+    if Path(source).is_dir():
+        check_documents(Path(source), argument=f"model: {model!r}")
     try:
         config = AutoConfig.from_pretrained(source, revision=revision, trust_remote_code=trust_remote_code)
-    except UNREADABLE as error:
-        raise UserError(f"model: {model!r} has no readable configuration: {one_line(error)}") from None
+    except Exception as error:
+        raise UserError(f"model: {model!r} has no readable configuration: {one_line(error)}") from error
     return Checkpoint(model, source, revision, name, config, trust_remote_code)
 
 
@@ -163,8 +151,11 @@ def weights_sha256(model: torch.nn.Module) -> str:
 
 
 def one_line(error: Exception) -> str:
-    """Return an error's message as one line."""
-    return " ".join(str(error).split()) or type(error).__name__
+    """Return an error's message as one line, and of code that comes with a checkpoint what is to be done about it."""
+    said = " ".join(str(error).split()) or type(error).__name__
+    if "trust_remote_code" in said:
+        return "it needs code that comes with it (allowed: `askd-bench run` or `bench` with --trust-remote-code)"
+    return said if len(said) <= _MOST_SAID else f"{said[:_MOST_SAID]}..."
 
 
 def _locate(model: str) -> tuple[str, str | None, str]:

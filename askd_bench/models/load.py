@@ -7,7 +7,7 @@ from typing import Any
 from transformers import MODEL_FOR_CTC_MAPPING, MODEL_FOR_SPEECH_SEQ_2_SEQ_MAPPING, WhisperConfig
 
 from askd_bench.errors import UserError
-from askd_bench.models.checkpoint import Checkpoint, open_checkpoint
+from askd_bench.models.checkpoint import Checkpoint, one_line, open_checkpoint
 from askd_bench.models.devices import say_dtype
 from askd_bench.models.options import Options
 from askd_bench.models.protocol import Transcriber
@@ -40,7 +40,12 @@ def load_transcriber(model: str, **options: Any) -> Transcriber:
         load: Callable[[str, Options], Transcriber] = import_module(RUNTIMES[prefix]).load
         return load(model, settings)
     checkpoint = open_checkpoint(model, trust_remote_code=settings.trust_remote_code)
-    transcriber = _adapter(checkpoint)(checkpoint, settings)
+    try:
+        transcriber = _adapter(checkpoint)(checkpoint, settings)
+    except UserError:
+        raise
+    except Exception as error:  # parts of a stranger's checkpoint that do not fit each other show anywhere
+        raise UserError(f"model: {model!r} cannot be loaded: {type(error).__name__}: {one_line(error)}") from error
     say_dtype(settings)
     return transcriber
 

@@ -14,7 +14,7 @@ from transformers import GenerationConfig, WhisperFeatureExtractor
 
 from askd_bench.errors import UserError
 from askd_bench.models.audio_context import CONFIG_FIELD
-from askd_bench.models.checkpoint import UNREADABLE, Checkpoint, one_line
+from askd_bench.models.checkpoint import Checkpoint, one_line
 from askd_bench.models.decoding.confidence import TokenConfidences, append, score_choice
 from askd_bench.models.decoding.long_form import decode_sequentially
 from askd_bench.models.exports.ctranslate2_file import read_model_file, whisper_config
@@ -72,7 +72,7 @@ def load(model: str, options: Options) -> "CTranslate2Whisper":
         kept = json.loads((folder / "config.json").read_text())
         generation = GenerationConfig(suppress_tokens=kept.get("suppress_ids"), begin_suppress_tokens=kept.get("suppress_ids_begin"))
         setattr(config, CONFIG_FIELD, kept.get(CONFIG_FIELD))
-    except UNREADABLE as error:
+    except Exception as error:
         raise UserError(f"model: {model!r} cannot be loaded: {one_line(error)}") from None
     checkpoint = Checkpoint(model, str(folder), None, folder.resolve().name, config, trust_remote_code=False)
     extractor = None if (folder / "preprocessor_config.json").is_file() else WhisperFeatureExtractor(feature_size=config.num_mel_bins)
@@ -89,7 +89,7 @@ def load(model: str, options: Options) -> "CTranslate2Whisper":
             compute_type="default" if options.dtype == "auto" else options.dtype,
             intra_threads=threads,
         )
-    except UNREADABLE as error:
+    except Exception as error:
         raise UserError(f"model: {model!r} cannot be loaded: {one_line(error)}") from None
     if options.dtype == "auto":
         options.say(f"dtype auto: {loaded.compute_type} on {kind}; the export is stored in {stored.weights_dtype}")

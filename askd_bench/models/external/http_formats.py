@@ -42,7 +42,7 @@ def _of_tokens(logprobs: object) -> dict[str, Any] | None:
         spoken = [one for one in logprobs if not str(one["token"]).startswith("<|")]  # type: ignore[attr-defined]
         pieces = [bytes(one["bytes"]) if one.get("bytes") else str(one["token"]).encode() for one in spoken]
         values = [min(float(one["logprob"]), 0.0) for one in spoken]
-    except (TypeError, KeyError, ValueError, AttributeError):
+    except (TypeError, KeyError, ValueError, AttributeError, OverflowError):
         return None
     words = group_into_words(range(len(pieces)), values, _Pieces(pieces))
     scored = [position for word in words for position in word.scored]

@@ -1,5 +1,6 @@
 """Requests to a server that many clips go to: a rate limit, tries again where that may help, and errors that never show the key."""
 
+import json
 import random
 import threading
 import time
@@ -22,6 +23,10 @@ MAX_PAUSE_S = 60.0
 MAX_ASKED_PAUSE_S = 300.0
 """Seconds. A server that asks for a longer pause (`Retry-After`) is taken to refuse for now: a daily quota is no reason to wait."""
 
+MOST_ANSWER_BYTES = 16 * 2**20
+"""The largest answer that is read: an hour of speech with log-probabilities has a tenth of it."""
+
+_MOST_SAID_BYTES = 2_000
 _OF_THE_REQUEST = (400, 413, 415, 422, 501)
 _TRANSIENT = (408, 409, 425, 429)
 
@@ -116,11 +121,12 @@ class Client:
             self._wait(self._pace.reserve())
             tries += 1
             try:
-                response = self._http.request(method, self._base + path, **content)
-                self._answered = True
+                with self._http.stream(method, self._base + path, **content) as response:
+                    self._answered = True
+                    body = _bounded(response, self._timeout_s)
                 if response.is_success:
-                    return _content(response, needs)
-                reason = self._judged(response)
+                    return _content(body, needs)
+                reason = self._judged(response, body)
             except httpx2.TimeoutException:
                 reason = f"no answer within {self._timeout_s:g} s"
             except httpx2.InvalidURL as error:
@@ -134,9 +140,9 @@ class Client:
         self.in_doubt.set()
         raise Exhausted(f"{reason} (tries: {tries})")
 
-    def _judged(self, response: httpx2.Response) -> str:
+    def _judged(self, response: httpx2.Response, body: bytes) -> str:
         """Return why to try again, or raise."""
-        status, said = response.status_code, self._said(response)
+        status, said = response.status_code, self._said(response, body)
         if status in _OF_THE_REQUEST:
             raise Refused(said)
         if status not in _TRANSIENT and status < 500:
@@ -147,16 +153,16 @@ class Client:
         self._pace.hold(pause_s)
         return said
 
-    def _said(self, response: httpx2.Response) -> str:
+    def _said(self, response: httpx2.Response, body: bytes) -> str:
         """Return status and message of an error, as one line without the key."""
         if response.status_code == 401:  # such messages tend to show a part of it
             return f"401 {response.reason_phrase}"
         try:
-            content = response.json()
+            content = json.loads(body)
             error = content.get("error", content.get("detail", content.get("message", "")))
             message = error.get("message", "") if isinstance(error, dict) else error
-        except (ValueError, AttributeError):
-            message = response.text
+        except (ValueError, AttributeError, RecursionError):
+            message = body[:_MOST_SAID_BYTES].decode("utf-8", "replace")
         return self._hidden(f"{response.status_code} {message or response.reason_phrase}")
 
     def _hidden(self, text: str) -> str:
@@ -175,8 +181,28 @@ class Client:
             raise self._stop_reason
 
 
-def _content(response: httpx2.Response, needs: str | None) -> dict[str, Any]:
-    content = response.json()
+def _bounded(response: httpx2.Response, timeout_s: float) -> bytes:
+    """Return the body, decompressed, of an answer that is neither huge nor sent drop by drop.
+
+    Raises:
+        ValueError: it holds more than any transcript does.
+        httpx2.ReadTimeout: it is not there in time.
+    """
+    deadline, body = time.monotonic() + timeout_s, bytearray()
+    for part in response.iter_bytes():  # as it comes: a part that is waited for has no deadline
+        body += part
+        if len(body) > MOST_ANSWER_BYTES:
+            raise ValueError(f"more than {MOST_ANSWER_BYTES // 2**20} MiB")
+        if time.monotonic() > deadline:
+            raise httpx2.ReadTimeout("the answer came too slowly", request=response.request)
+    return bytes(body)
+
+
+def _content(body: bytes, needs: str | None) -> dict[str, Any]:
+    try:
+        content = json.loads(body)
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
     if not isinstance(content, dict) or (needs and not isinstance(content.get(needs), str)):
         raise ValueError(f"not a JSON object{f' with {needs}' if needs else ''}")
     return content

@@ -111,7 +111,7 @@ def _entry(line: bytes) -> tuple[str, Transcription | Failure] | None:
     """
     try:
         row = json.loads(line)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ValueError(f"not JSON: {error}") from None
     if not isinstance(row, dict):
         raise ValueError("not a JSON object")

@@ -1,7 +1,10 @@
 """Requests to a real server on the loopback: how soon they are tried again, how many go in a second, and what is not tried again."""
 
+import gzip
 import threading
 import time
+from contextlib import suppress
+from http.server import BaseHTTPRequestHandler
 
 import numpy as np
 import pytest
@@ -9,6 +12,7 @@ from http_calls import KEY, clips, expected, refused, texts
 from transcription_server import FAULTS, TranscriptionServer, at_first
 
 from askd_bench.errors import UserError
+from askd_bench.models.external.http_requests import MOST_ANSWER_BYTES
 from askd_bench.models.load import load_transcriber
 
 pytestmark = pytest.mark.usefixtures("no_keys")
@@ -93,3 +97,38 @@ def test_a_server_that_refuses_us_later_stops_the_run(server: TranscriptionServe
     with pytest.raises(UserError, match="answers 401 Unauthorized") as caught:
         transcriber.transcribe(clips(8))
     assert KEY not in str(caught.value)
+
+
+def test_a_compressed_answer_is_read_up_to_a_bound(server: TranscriptionServer) -> None:
+    transcriber = load_transcriber(server.url("retries=0"))
+    bomb = gzip.compress(b'{"text": "' + b" " * 2 * MOST_ANSWER_BYTES + b'"}')
+
+    def send(handler: BaseHTTPRequestHandler) -> None:
+        handler.send_response(200)
+        handler.send_header("Content-Encoding", "gzip")
+        handler.send_header("Content-Length", str(len(bomb)))
+        handler.end_headers()
+        handler.wfile.write(bomb)
+
+    server.fault = at_first(1, send)
+    [answer] = transcriber.transcribe(clips(1))
+    assert texts([answer]) == [expected(clips(1)[0]).text], "asked once more, alone"
+
+
+def test_an_answer_that_comes_drop_by_drop_has_a_deadline(server: TranscriptionServer) -> None:
+    transcriber = load_transcriber(server.url("retries=0&timeout_s=0.5"))
+
+    def drip(handler: BaseHTTPRequestHandler) -> None:
+        handler.send_response(200)
+        handler.send_header("Content-Length", "1000")
+        handler.end_headers()
+        with suppress(OSError):
+            for _ in range(200):
+                handler.wfile.write(b" ")
+                handler.wfile.flush()
+                time.sleep(0.1)
+
+    server.fault = at_first(1, drip)
+    started = time.monotonic()
+    assert texts(transcriber.transcribe(clips(1))) == [expected(clips(1)[0]).text]
+    assert time.monotonic() - started < 15
