@@ -9,7 +9,7 @@ import tomllib
 from collections.abc import Hashable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Annotated, Any, TypeVar, cast, get_args
+from typing import Annotated, Any, BinaryIO, TypeVar, cast, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, InstanceOf, TypeAdapter, ValidationError
 
@@ -117,6 +117,20 @@ def write_together(contents: Mapping[Path, bytes], *, argument: str = "output") 
         for file_left in temporary.values():
             with suppress(OSError):
                 file_left.unlink(missing_ok=True)
+
+
+@contextmanager
+def writing(path: Path, *, argument: str = "output") -> Iterator[BinaryIO]:
+    """Give a file to write to, which takes the place of `path` where the body ends well; see `write_together`."""
+    temporary = path.with_name(f".{path.name[:100]}.{secrets.token_hex(8)}.tmp")
+    try:
+        with cannot_be("written", path, argument=argument):
+            with temporary.open("xb") as file:
+                yield file
+            os.replace(temporary, path)
+    finally:
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
 
 
 @contextmanager

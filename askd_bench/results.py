@@ -5,28 +5,32 @@ last whole batch, so that an interruption changes nothing but timings.
 """
 
 import json
+import os
 import shutil
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Annotated, Any
 
 from filelock import FileLock, Timeout
+from pydantic import Field
 
 from askd_bench.compression import find_stored, is_compressed, stored_lines
 from askd_bench.errors import UserError
-from askd_bench.files import cannot_be, read_json, write_json
+from askd_bench.files import Document, Number, Text, Whole, cannot_be, parse_json, read_json, write_json, writing
 from askd_bench.metrics.summary import is_current, summarise
-from askd_bench.signature import SCHEMA_VERSION, SIGNATURE_FILE, Signature
-from askd_bench.text import DEFAULT_NORMALISER
-from askd_bench.types import Row, Word
+from askd_bench.signature import SCHEMA_VERSION, SIGNATURE_FILE, Signature, differences
+from askd_bench.text import DEFAULT_NORMALISER, NORMALISERS
+from askd_bench.types import Row, Split, Word
 
 ROWS_FILE = "utterances.jsonl"
 SUMMARY_FILE = "summary.json"
 _DIGITS = 5
 _ESCAPED = "backslashreplace"  # writes half a surrogate pair (of a file name that is not UTF-8, a server's error) as JSON does
 _ROW_FIELDS = tuple(field.name for field in fields(Row))
+
+_Temperature = Annotated[str, Field(pattern=r"^[0-9]{1,6}(\.[0-9]{1,6})?$")]
 
 Key = tuple[str, str]
 """(condition, utterance): what a row is of."""
@@ -48,21 +52,44 @@ def row_to_json(row: Row) -> str:
     return line.encode("utf-8", _ESCAPED).decode()
 
 
+class _Stored(Document):
+    """A row as a line of JSON holds it; what it leaves out has the default of `Row`."""
+
+    condition: Text
+    utterance: Text
+    reference: Text
+    hypothesis: Text | None
+    duration_s: Number
+    speaker: Text | None = None
+    group: Text | None = None
+    split: Split = "test"
+    words: tuple[tuple[Text, Number | None], ...] = ()
+    word_tokens: tuple[Whole, ...] = ()
+    token_logprobs: tuple[Number, ...] = ()
+    token_entropies: tuple[Number, ...] = ()
+    tempered_logprobs: dict[_Temperature, tuple[Number, ...]] = Field(default_factory=dict)
+    long_form: bool = False
+    realised: dict[Text, Whole | Number | Text | None] = Field(default_factory=dict)
+    batch: Whole = 1
+    decode_s: Number | None = None
+    audio_sha256: Text | None = None
+    error: Text | None = None
+
+
 def row_from_json(line: str | bytes) -> Row:
     """Read a row back.
 
     Raises:
         UserError: the line is not a row of this schema.
     """
-    try:
-        record = json.loads(line)
-        record["words"] = tuple(Word(text, confidence) for text, confidence in record.get("words", ()))
-        record["tempered_logprobs"] = {float(t): tuple(values) for t, values in record.get("tempered_logprobs", {}).items()}
-        for name in ("word_tokens", "token_logprobs", "token_entropies"):
-            record[name] = tuple(record.get(name, ()))
-        return Row(**record)
-    except (ValueError, TypeError, AttributeError, KeyError) as error:
-        raise UserError(f"{ROWS_FILE}: not a row of schema {SCHEMA_VERSION}: {error}: {line[:60]!r}") from None
+    where = f"{ROWS_FILE}: not a row of schema {SCHEMA_VERSION}"
+    stored = parse_json(line.encode() if isinstance(line, str) else line, _Stored, where=where)
+    record: dict[str, Any] = {name: getattr(stored, name) for name in stored.model_fields_set}
+    if stored.words:
+        record["words"] = tuple(Word(text, confidence) for text, confidence in stored.words)
+    if stored.tempered_logprobs:
+        record["tempered_logprobs"] = {float(t): values for t, values in stored.tempered_logprobs.items()}
+    return Row(**record)
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,8 +185,20 @@ class Result:
             yield from stored_lines(file)
 
     def rows(self) -> Iterator[Row]:
-        """Yield the rows, streaming."""
-        return map(row_from_json, self.lines())
+        """Yield the rows, streaming.
+
+        Raises:
+            UserError: on the way: a line is no row, or a second row of the same condition and utterance: which of them would count?
+        """
+        seen: set[int] = set()
+        for number, line in enumerate(self.lines(), start=1):
+            row = row_from_json(line)
+            key = hash((row.condition, row.utterance))  # of 64 bits: a million keys as texts would take memory
+            if key in seen:
+                where = f"{str(self.path)!r}: row {number}"
+                raise UserError(f"result_dir: {where} is a second one of {row.condition}, {row.utterance} (allowed: one row each)")
+            seen.add(key)
+            yield row
 
     def rows_left(self) -> tuple[int, int] | None:
         """Return how many rows an unfinished run has and how many it planned; None where all are there, or the signature does not say."""
@@ -181,6 +220,27 @@ class Result:
             severities={family: axis for family, axis in severities.items() if len(set(axis.values())) == len(axis) > 1},
         )
 
+    def differences_from_summary(self, rows: Iterable[Row] | None = None) -> list[str]:
+        """Return every entry in which the stored summary is not what follows from the rows, as `entry: stored -> computed`.
+
+        Why a figure is null is passed over: those are words, which a version may put otherwise than the one before. So are figures that
+        one of the two lacks: a summary is a cache, and the version that wrote it may know others than this one.
+
+        Raises:
+            UserError: there is no summary, or it is damaged.
+        """
+        stored = self.stored_summary()
+        stored.pop("peak_memory_bytes", None)  # of the process, not of rows
+        normalizer = stored.get("normalizer")
+        name = normalizer.get("name") if isinstance(normalizer, dict) else None
+        if name not in NORMALISERS:
+            raise UserError(
+                f"result_dir: {str(self.path)!r}: {SUMMARY_FILE}: normalizer {name!r} is unknown (allowed: {', '.join(NORMALISERS)})"
+            )
+        computed: dict[str, Any] = json.loads(json.dumps(self.summarise(rows, normalizer=name)))
+        old, new = _without_reasons(stored), _without_reasons(computed)
+        return differences(_shared(old, new), _shared(new, old))
+
     def write_summary(self, normalizer: str = DEFAULT_NORMALISER, *, peak_memory_bytes: int | None = None) -> dict[str, Any]:
         """Compute the summary from the rows, store it, compressed where it was, and return it.
 
@@ -189,7 +249,9 @@ class Result:
         Raises:
             UserError: an unknown normaliser, no rows, or a directory that cannot be written.
         """
-        earlier = (self.summary() or {}).get("peak_memory_bytes")
+        earlier = None
+        with suppress(UserError):  # a damaged summary is made anew from the rows
+            earlier = (self.summary() or {}).get("peak_memory_bytes")
         summary = self.summarise(normalizer=normalizer) | {"peak_memory_bytes": peak_memory_bytes or earlier}
         write_json(self.summary_file() or self.path / SUMMARY_FILE, summary, argument="result_dir")
         return summary
@@ -227,7 +289,7 @@ class RowStore:
         self._signature = signature
         self._overwrite = overwrite
         self._rows = path / ROWS_FILE
-        self._file: IO[str] | None = None
+        self._file: IO[bytes] | None = None
         self._resumed = False
         self._holding = ExitStack()
         existing = path / SIGNATURE_FILE
@@ -262,37 +324,66 @@ class RowStore:
 
         Rows are kept up to the end of the last batch that is whole and in the plan's order. If rows are still to come, none has timings,
         neither those kept nor those to come: a run in two parts has no fair speed.
+
+        Raises:
+            UserError: a line that others follow is not the row that is planned there. An interruption leaves no such thing, so that the
+                file is damaged, and rows behind it would be lost.
         """
         if not self._rows.is_file():
             return 0
         whole, rows_kept, finished = 0, 0, True
         with self._rows.open("rb") as lines:  # as bytes: the last line may end within a character
             for batch in batches:
-                if [_key(lines.readline()) for _ in batch] != list(batch):
+                if not all(self._is_next(key, lines, rows_kept + place) for place, key in enumerate(batch, start=1)):
                     finished = False
                     break
                 whole, rows_kept = whole + 1, rows_kept + len(batch)
             finished = finished and not lines.readline()
-        if not finished:
+        if finished:
+            self._refuse_changed()
+        else:
             self._rewrite(rows_kept)
             self._resumed = rows_kept > 0
         return whole
 
+    def _is_next(self, key: Key, lines: IO[bytes], number: int) -> bool:
+        """Whether the next line is the row that is planned there; where it is not, it must be the last."""
+        line = lines.readline()
+        there = _key(line) == key
+        if not there and lines.read(1):
+            raise UserError(
+                f"output: {str(self._rows)!r} is damaged: line {number} is not the row of {', '.join(key)}, and others follow it "
+                "(allowed: rows as a run wrote them; mend the line, or --overwrite)"
+            )
+        return there
+
+    def _refuse_changed(self) -> None:
+        """Refuse rows of a finished run that are not those it ended with: its summary must not be made to agree with them."""
+        result = Result(self.path)
+        if result.summary_file() is not None and (different := result.differences_from_summary()):
+            raise UserError(
+                f"output: {str(self._rows)!r} is not what its run ended with (summary: {different[0]} from the rows; allowed: the rows as "
+                "they were, --overwrite, or `askd-bench score` where the rows are right)"
+            )
+
     def _rewrite(self, rows_kept: int) -> None:
-        temporary = self._rows.with_suffix(".tmp")
-        with self._rows.open("rb") as lines, temporary.open("w", encoding="utf-8", newline="\n") as out:
+        with self._rows.open("rb") as lines, writing(self._rows) as out:
             for _ in range(rows_kept):
-                out.write(row_to_json(replace(row_from_json(lines.readline()), decode_s=None)) + "\n")
-        temporary.replace(self._rows)
+                out.write(row_to_json(replace(row_from_json(lines.readline()), decode_s=None)).encode() + b"\n")
 
     def append(self, rows: Iterable[Row]) -> None:
-        """Write the rows of one batch and flush them."""
-        if self._file is None:
-            self._file = self._rows.open("a", encoding="utf-8", newline="\n")
+        """Write the rows of one batch and flush them.
+
+        Raises:
+            UserError: the disk is full, or the file a link; the rows of earlier batches stay.
+        """
         if self._resumed:
             rows = [replace(row, decode_s=None) for row in rows]
-        self._file.write("".join(row_to_json(row) + "\n" for row in rows))
-        self._file.flush()
+        with cannot_be("written", self._rows, argument="output"):
+            if self._file is None:
+                self._file = os.fdopen(os.open(self._rows, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW, 0o666), "ab")
+            self._file.write("".join(row_to_json(row) + "\n" for row in rows).encode())
+            self._file.flush()
 
     def __enter__(self) -> "RowStore":
         return self
@@ -303,7 +394,8 @@ class RowStore:
     def close(self) -> None:
         """Close the file and let go of the directory; may be called again."""
         if self._file is not None:
-            self._file.close()
+            with suppress(OSError):  # told when the rows were written
+                self._file.close()
             self._file = None
         self._holding.close()
 
@@ -341,6 +433,27 @@ def _key(line: bytes) -> Key | None:
     except UserError:
         return None
     return row.condition, row.utterance
+
+
+def _without_reasons(summary: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        key: _without_reasons(value) if isinstance(value, Mapping) else value
+        for key, value in summary.items()
+        if key != "reason" or isinstance(value, Mapping)
+    }
+
+
+def _shared(summary: Mapping[str, Any], other: Mapping[str, Any]) -> dict[str, Any]:
+    """Leave out figures that the other lacks."""
+    return {
+        key: _shared(value, other[key]) if isinstance(value, Mapping) and isinstance(other.get(key), Mapping) else value
+        for key, value in summary.items()
+        if key in other or not _is_figure(value)
+    }
+
+
+def _is_figure(value: object) -> bool:
+    return isinstance(value, Mapping) and {"value", "low", "high", "n"} <= value.keys()
 
 
 def _rounded(value: Any) -> Any:

@@ -13,7 +13,19 @@ from pydantic import Field
 from askd_bench import files
 from askd_bench.compression import SUFFIXES
 from askd_bench.errors import UserError
-from askd_bench.files import Document, Number, Text, Whole, parse_json, read_json, read_toml, write_json, write_together, write_whole
+from askd_bench.files import (
+    Document,
+    Number,
+    Text,
+    Whole,
+    parse_json,
+    read_json,
+    read_toml,
+    write_json,
+    write_together,
+    write_whole,
+    writing,
+)
 
 
 class Inner(Document):
@@ -148,3 +160,16 @@ def test_permissions_are_those_of_any_new_file(tmp_path: Path) -> None:
     (tmp_path / "usual").write_bytes(b"")
     write_whole(tmp_path / "a", b"")
     assert (tmp_path / "a").stat().st_mode == (tmp_path / "usual").stat().st_mode
+
+
+def test_a_stream_takes_its_place_whole_or_not_at_all(tmp_path: Path) -> None:
+    path = tmp_path / "rows"
+    path.write_bytes(b"before")
+    with suppress(KeyError), writing(path) as out:
+        out.write(b"half")
+        raise KeyError
+    assert path.read_bytes() == b"before"
+    with writing(path) as out:
+        out.write(b"whole")
+    assert path.read_bytes() == b"whole"
+    assert list(tmp_path.iterdir()) == [path]

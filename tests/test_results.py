@@ -1,6 +1,7 @@
 """Rows, signatures and result directories: what is written is read back, and a cut is mended at any byte."""
 
 import json
+import resource
 from dataclasses import replace
 from pathlib import Path
 
@@ -290,3 +291,71 @@ def test_a_directory_is_written_by_one_run_at_a_time(tmp_path: Path) -> None:
             RowStore(tmp_path / "r", SIGNATURE).prepare()
     second = RowStore(tmp_path / "r", SIGNATURE)
     second.prepare()
+
+
+def test_a_broken_line_that_rows_follow_is_refused_and_nothing_is_lost(tmp_path: Path) -> None:
+    whole = store_all(tmp_path / "r")
+    rows = tmp_path / "r" / ROWS_FILE
+    for number, line in ((1, b"garbage\n"), (3, whole.splitlines(keepends=True)[0]), (5, b"\0\n")):
+        lines = whole.splitlines(keepends=True)
+        lines[number - 1] = line
+        rows.write_bytes(b"".join(lines))
+        with pytest.raises(UserError, match=rf"utterances\.jsonl' is damaged: line {number} is not the row of .*, and others follow it"):
+            RowStore(tmp_path / "r", SIGNATURE).keep_whole_batches(KEYS)
+        assert rows.read_bytes() == b"".join(lines)
+
+
+def test_a_summary_is_not_made_to_agree_with_changed_rows(tmp_path: Path) -> None:
+    whole = store_all(tmp_path / "r")
+    Result.open(tmp_path / "r").write_summary()
+    rows = tmp_path / "r" / ROWS_FILE
+    rows.write_bytes(whole.replace(b'"hypothesis":"', b'"hypothesis":"x '))
+    with pytest.raises(UserError, match=r"is not what its run ended with \(summary: .* -> "):
+        RowStore(tmp_path / "r", SIGNATURE).keep_whole_batches(KEYS)
+    rows.write_bytes(whole)
+    assert RowStore(tmp_path / "r", SIGNATURE).keep_whole_batches(KEYS) == len(BATCHES)
+
+
+def test_doubled_rows_are_refused(tmp_path: Path) -> None:
+    whole = store_all(tmp_path / "r")
+    (tmp_path / "r" / ROWS_FILE).write_bytes(whole + whole.splitlines(keepends=True)[0])
+    with pytest.raises(UserError, match=r"row 10 is a second one of clean, é0 \(allowed: one row each\)"):
+        Result.open(tmp_path / "r").summarise()
+
+
+@pytest.mark.parametrize("damage", [b"", b"{", b"[]", b"[" * 100_000, b"\xff"])
+def test_a_damaged_summary_is_made_anew_from_the_rows(damage: bytes, tmp_path: Path) -> None:
+    store_all(tmp_path / "r")
+    result = Result.open(tmp_path / "r")
+    result.write_summary()
+    whole = (tmp_path / "r" / SUMMARY_FILE).read_bytes()
+    (tmp_path / "r" / SUMMARY_FILE).write_bytes(damage)
+    result.write_summary()
+    assert (tmp_path / "r" / SUMMARY_FILE).read_bytes() == whole
+
+
+def test_rows_do_not_follow_a_link(tmp_path: Path) -> None:
+    mine = tmp_path / "mine.txt"
+    mine.write_text("years of work\n")
+    store = RowStore(tmp_path / "r", SIGNATURE)
+    store.prepare()
+    (tmp_path / "r" / ROWS_FILE).symlink_to(mine)
+    with store, pytest.raises(UserError, match=r"utterances\.jsonl' cannot be written"):
+        store.append(BATCHES[0])
+    assert mine.read_text() == "years of work\n"
+
+
+def test_a_full_disk_is_one_line_and_rows_of_earlier_batches_stay(tmp_path: Path) -> None:
+    store = RowStore(tmp_path / "r", SIGNATURE)
+    store.prepare()
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    with store:
+        store.append(BATCHES[0])
+        size = (tmp_path / "r" / ROWS_FILE).stat().st_size
+        try:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (size + 10, hard))
+            with pytest.raises(UserError, match=r"utterances\.jsonl' cannot be written: File too large"):
+                store.append(BATCHES[1])
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert store_all(tmp_path / "r") == WHOLE_TIMELESS

@@ -96,11 +96,17 @@ class Done(Document):
 
 
 def say_done(path: Path, *, peak_memory_bytes: int | None) -> None:
-    """Write `shard.json`."""
+    """Write `shard.json`.
+
+    Raises:
+        UserError: the shard had ended before, with other rows.
+    """
     digest, count = hashlib.sha256(), 0
     for line in Result(path).lines():
         digest.update(line)
         count += 1
     earlier = Done.read(path)
+    if earlier is not None and (earlier.rows, earlier.sha256) != (count, digest.hexdigest()):
+        raise UserError(f"output: {str(path)!r} is damaged: its rows are not those it ended with (allowed: --overwrite)")
     peak = peak_memory_bytes or (earlier.peak_memory_bytes if earlier else None)
     write_json(path / DONE_FILE, Done(rows=count, sha256=digest.hexdigest(), peak_memory_bytes=peak).model_dump())

@@ -1,17 +1,15 @@
 """`verify`: do result directories hold what they claim? Rows, signature, plan, summary, and a sample of the audio rendered again."""
 
 import hashlib
-import json
 import math
 import os
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
-from typing import Any
 
 from threadpoolctl import threadpool_limits
 
@@ -22,7 +20,7 @@ from askd_bench.evaluation.rendered_audio import hashes_now
 from askd_bench.files import to_json
 from askd_bench.paths import REFERENCE_RESULTS_DIR
 from askd_bench.results import Result, result_folders, row_from_json, row_to_json
-from askd_bench.signature import SIGNATURE_FILE, Signature, differences
+from askd_bench.signature import SIGNATURE_FILE, Signature
 from askd_bench.suites import load_suite
 from askd_bench.types import Row, Utterance
 
@@ -120,8 +118,10 @@ def _row_problem(row: Row) -> str | None:
         return "the words are not the hypothesis"
     if row.word_tokens and len(row.word_tokens) != len(row.words):
         return "word_tokens has another length than words"
-    if any(len(values) != sum(row.word_tokens) for values in (row.token_logprobs, row.token_entropies, *row.tempered_logprobs.values())):
+    if row.word_tokens and len(row.token_logprobs) != sum(row.word_tokens):
         return "token values are not as many as word_tokens says"
+    if any(len(values) != len(row.token_logprobs) for values in (row.token_entropies, *row.tempered_logprobs.values()) if values):
+        return "token values are not as many as there are tokens"  # some runtimes give log-probabilities alone
     if any(x > 0 for values in (row.token_logprobs, *row.tempered_logprobs.values()) for x in values):
         return "a log-probability is above 0"
     shares = [*row.token_entropies, *(word.confidence for word in row.words if word.confidence is not None)]
@@ -160,6 +160,7 @@ def _inputs(signature: Signature, rows: Sequence[Row], noise_dir: Path | None) -
             limit=limit,
             split=corpus.split,
             noise_dir=noise_dir,
+            stored=True,
         )
         now = inputs.signature(
             inputs.corpora[0],
@@ -202,34 +203,8 @@ def _plan(inputs: Inputs, rows: Sequence[Row]) -> list[str]:
 
 
 def _summary(result: Result, rows: Sequence[Row]) -> list[str]:
-    stored = dict(result.stored_summary())
-    stored.pop("peak_memory_bytes", None)  # of the process, not of rows
-    computed: dict[str, Any] = json.loads(json.dumps(result.summarise(rows, normalizer=stored["normalizer"]["name"])))
-    old, new = _without_reasons(stored), _without_reasons(computed)
-    different = differences(_shared(old, new), _shared(new, old))
+    different = result.differences_from_summary(rows)
     return _shortened([f"summary: {one} from the rows" for one in different], "entries of the summary")
-
-
-def _without_reasons(summary: Mapping[str, Any]) -> dict[str, Any]:
-    """Leave out why figures are null: words, which a version may put otherwise than the one before."""
-    return {
-        key: _without_reasons(value) if isinstance(value, Mapping) else value
-        for key, value in summary.items()
-        if key != "reason" or isinstance(value, Mapping)
-    }
-
-
-def _shared(summary: Mapping[str, Any], other: Mapping[str, Any]) -> dict[str, Any]:
-    """Leave out figures that the other lacks: a summary is a cache, and the version that wrote it may know others than this one."""
-    return {
-        key: _shared(value, other[key]) if isinstance(value, Mapping) and isinstance(other.get(key), Mapping) else value
-        for key, value in summary.items()
-        if key in other or not _is_figure(value)
-    }
-
-
-def _is_figure(value: object) -> bool:
-    return isinstance(value, Mapping) and {"value", "low", "high", "n"} <= value.keys()
 
 
 def _audio(result: Result, signature: Signature, rows: Sequence[Row], sample: int, noise_dir: Path | None) -> tuple[int, list[str]]:

@@ -254,3 +254,15 @@ def test_bad_arguments(whole: Path, tmp_path: Path) -> None:
         verify([whole], workers=-2)
     with pytest.raises(UserError, match="is not a folder"):
         verify([tmp_path / "absent"])
+
+
+def test_log_probabilities_without_entropies_are_honest(copy: Path) -> None:
+    """Callables, servers and transcripts give no entropies, and need not say which tokens make a word."""
+
+    def without(lines: list[Line]) -> list[Line]:
+        return [line | {"token_entropies": [], "tempered_logprobs": {}} for line in lines]
+
+    rewrite(copy, without, anew=True)
+    assert judged(copy, sample=0).problems == ()
+    rewrite(copy, lambda lines: [line | {"word_tokens": []} for line in lines], anew=True)
+    assert judged(copy, sample=0).problems == ()
