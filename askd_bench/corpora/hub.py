@@ -21,6 +21,7 @@ PARQUET_REVISION = "refs/convert/parquet"
 """The branch on which the hub keeps a parquet copy of datasets that were made by a script, which `datasets` 4 and later refuse to run."""
 
 _SHA_LENGTH = 40
+_ARCHIVES = ("zip", "tar", "gzip", "bz2", "xz", "lz4", "zstd")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -276,17 +277,21 @@ def _columns(features: "Features | None", asked: Columns, source: HubSource) -> 
 
 
 def _encoded(cell: Mapping[str, Any] | None, *, local: bool) -> Path | bytes:
-    """Return an audio cell's bytes, or its path if the dataset is local; nothing where a remote one points elsewhere than the hub."""
+    """Return an audio cell's bytes, or its path if the dataset is local; nothing where it points elsewhere than where the dataset is.
+
+    A data set makes no requests: one on the Hub leads to files there, a local one to local files, perhaps inside an archive.
+    """
     content, path = (cell.get("bytes"), cell.get("path") or "") if cell else (None, "")
     if content:
         return bytes(content)
-    container = path.rpartition("::")[2]
-    if "://" in path and (local or container.startswith("hf://")):  # a file on the hub, or inside an archive
+    inner, _, container = path.rpartition("::")
+    archived = inner.partition("://")[0] in _ARCHIVES and "::" not in inner
+    if (archived and local and "://" not in container) or ((archived or not inner) and not local and container.startswith("hf://")):
         import fsspec  # type: ignore[import-untyped]
 
         with fsspec.open(path, "rb") as file:
             return bytes(file.read())
-    return Path(path) if path and local else b""
+    return Path(path) if path and local and "://" not in path else b""
 
 
 def _seconds(cell: object) -> float | None:

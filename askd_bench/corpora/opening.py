@@ -17,6 +17,9 @@ from askd_bench.paths import CORPORA_DIR
 
 HUB_PREFIX = "hub:"
 
+FETCH_STORED = "ASKD_FETCH_STORED"
+"""Environment variable: 1 lets `open_stored` use the network."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CorpusEntry:
@@ -73,6 +76,21 @@ def open_corpus(spec: str) -> Corpus:
     if "/" in spec:
         raise UserError(f"corpus: {spec!r} is no file or folder here; for a Hugging Face dataset write {HUB_PREFIX}{spec}")
     raise unknown_name("corpus", spec, [*bundled, SILENCE, *declared])
+
+
+def open_stored(source: str) -> Corpus:
+    """Open the corpus that a stored file names: it may be a stranger's, and must not send anyone to the network, token and all.
+
+    Raises:
+        UserError: it is on the network, or `open_corpus` refuses it.
+    """
+    on_hub = source.startswith(HUB_PREFIX) and not HubSource.parse(source.removeprefix(HUB_PREFIX)).is_local
+    if (on_hub or source in _declared()) and os.environ.get(FETCH_STORED) != "1":
+        raise UserError(
+            f"corpus: {source!r} is on the network, and nothing that a stored file names is fetched there unasked "
+            f"(allowed: {FETCH_STORED}=1 in the environment, where you trust the file)"
+        )
+    return open_corpus(source)
 
 
 def _bundled() -> dict[str, Path]:

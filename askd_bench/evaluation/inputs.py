@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from askd_bench.corpora import SEED_RULE as SELECT_RULE
-from askd_bench.corpora import Corpus, open_corpus, select
+from askd_bench.corpora import Corpus, open_corpus, open_stored, select
 from askd_bench.corpora.base import Digest
 from askd_bench.corpora.selection import Selection
 from askd_bench.errors import UserError
@@ -99,8 +99,11 @@ def resolve_inputs(
     limit: int | None,
     split: Split,
     noise_dir: Path | None,
+    stored: bool = False,
 ) -> Inputs:
     """Open everything that was asked for; see `run` for the arguments.
+
+    `stored`: what was asked for comes out of a stored file, see `open_stored`.
 
     Raises:
         UserError: any of it is unknown, unreadable or out of range.
@@ -116,7 +119,7 @@ def resolve_inputs(
     _check_folders([step for condition in chosen for step in condition.chain], noise_dir)
     size = None if limit == 0 else limit if limit is not None else None if full else loaded.limit
     specs = list(corpus or loaded.corpora)
-    opened = [open_corpus(spec) for spec in specs]
+    opened = [(open_stored if stored else open_corpus)(spec) for spec in specs]
     names = [one.name for one in opened]
     twice = next((name for name in names if names.count(name) > 1), None)
     if twice:

@@ -1,22 +1,27 @@
 """`render`: writes the exact audio a model would hear, so that systems elsewhere can be scored on it, and checks such audio."""
 
 import hashlib
-import json
+import io
+import itertools
 import unicodedata
 from collections import defaultdict
 from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import soundfile
+from pydantic import BaseModel, ConfigDict, Field
 
 from askd_bench.audio import to_int16
-from askd_bench.corpora import Corpus, open_corpus
+from askd_bench.compression import stored_lines
+from askd_bench.corpora import Corpus, open_stored
 from askd_bench.errors import UserError
 from askd_bench.evaluation.inputs import Inputs, count, resolve_inputs
 from askd_bench.evaluation.plan import Batch, Plan
 from askd_bench.evaluation.progress import Progress, Silent
+from askd_bench.evaluation.unfinished_manifest import UnfinishedManifest
 from askd_bench.evaluation.workers import Prepared, Preparer, Workers, default_workers
+from askd_bench.files import Text, Whole, cannot_be, parse_json, write_whole
 from askd_bench.models.protocol import RawAudio
 from askd_bench.suites import load_suite
 from askd_bench.types import SAMPLING_RATE, Samples, Split
@@ -42,35 +47,37 @@ def render(
 ) -> Path:
     """Write every chosen utterance under every chosen condition as FLAC (16 kHz, int16), with a manifest, and return the manifest's path.
 
+    A rendering that was interrupted goes on where it stopped when called again with the same arguments.
+
     The files are `<out>/<corpus>/<condition>/<utterance>.flac`, with the start of the id's hash behind it where two ids come to one name. A
     manifest row holds NeMo's keys (`audio_filepath, text, duration`) and
     `suite, version, corpus, source, condition, utterance, speaker, group, audio_sha256, realised, error`; its hash is what `run` records.
 
     Args:
-        out: a folder that is new or empty.
+        out: a folder that is new or empty, or holds the beginning of this very rendering.
         suite, corpus, conditions, full, limit, split, noise_dir, workers, progress: as for `run`.
 
     Raises:
-        UserError: bad input, or `out` holds something.
+        UserError: bad input, or `out` holds something else, or cannot be written; what is rendered stays.
     """
     inputs = resolve_inputs(suite, corpus=corpus, conditions=conditions, full=full, limit=limit, split=split, noise_dir=noise_dir)
-    if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise UserError(f"out: {str(out)!r} is not empty (allowed: a new or empty folder)")
-    out.mkdir(parents=True, exist_ok=True)
-    manifest = out / MANIFEST_FILE
-    unfinished = manifest.with_suffix(".tmp")
-    with unfinished.open("w", encoding="utf-8", errors="backslashreplace", newline="\n") as lines:
-        for row, samples in rendered_rows(inputs, workers=workers, progress=progress):
+    with cannot_be("written", out, argument="out"):
+        unfinished = UnfinishedManifest(out, inputs)
+    with unfinished:
+        for row, samples in rendered_rows(inputs, skip=unfinished.done, workers=workers, progress=progress):
             if samples is not None:
                 _write(out / row["audio_filepath"], samples)
-            lines.write(json.dumps(row, ensure_ascii=False) + "\n")
-    return unfinished.replace(manifest)
+            unfinished.append(row)
+        return unfinished.finish(out / MANIFEST_FILE)
 
 
 def rendered_rows(
-    inputs: Inputs, *, workers: int | None = None, progress: Progress | None = None
+    inputs: Inputs, *, skip: int = 0, workers: int | None = None, progress: Progress | None = None
 ) -> Iterator[tuple[dict[str, Any], Samples | None]]:
-    """Yield the manifest row of every rendering and its audio (None where `error` says why there is none), condition by condition."""
+    """Yield the manifest row of every rendering and its audio (None where `error` says why there is none), condition by condition.
+
+    The first `skip` are passed over, those in whole batches without being rendered.
+    """
     progress = progress or Silent()
     with Workers(default_workers() if workers is None else workers) as pool:
         for selected in inputs.corpora:
@@ -84,9 +91,22 @@ def rendered_rows(
                 window_s=None,
             )
             progress.start(selected.reported.name, [c.id for c in inputs.conditions], count(selected.reported), 0)
-            for batch, prepared in pool.prepare(_preparer(inputs), plan):
+            batches = iter(plan)
+            for batch in batches:
+                if len(batch.utterances) > skip:
+                    batches = itertools.chain([batch], batches)
+                    break
+                skip -= len(batch.utterances)
+                for utterance in batch.utterances:
+                    names(utterance.id)
+                progress.advance(batch.condition.id, len(batch.utterances), kept=True)
+            for batch, prepared in pool.prepare(_preparer(inputs), batches):
                 for item in prepared:
-                    yield _row(inputs, selected.reported, batch.condition.id, item, names), item.features[0] if item.features else None
+                    row = _row(inputs, selected.reported, batch.condition.id, item, names)
+                    if skip:
+                        skip -= 1
+                        continue
+                    yield row, item.features[0] if item.features else None
                 progress.advance(batch.condition.id, len(prepared), kept=False)
 
 
@@ -98,7 +118,7 @@ def check(manifest: Path, *, noise_dir: Path | None = None, workers: int | None 
     """
     wanted: defaultdict[tuple[str, int, str], dict[tuple[str, str], str | None]] = defaultdict(dict)
     for row in _read(manifest):
-        wanted[row["suite"], row["version"], row["source"]][row["condition"], row["utterance"]] = row["audio_sha256"]
+        wanted[row.suite, row.version, row.source][row.condition, row.utterance] = row.audio_sha256
     found = []
     for (suite, version, corpus), hashes in wanted.items():
         now = load_suite(suite)
@@ -127,13 +147,13 @@ def hashes_now(
         UserError: unknown suite or corpus.
     """
     conditions = sorted({condition for condition, _ in keys})
-    inputs = resolve_inputs(suite, corpus=[corpus], conditions=None, full=True, limit=0, split="test", noise_dir=noise_dir)
+    inputs = resolve_inputs(suite, corpus=[corpus], conditions=None, full=True, limit=0, split="test", noise_dir=noise_dir, stored=True)
     left = set(keys)
     batches = [
         Batch(inputs.suite.conditions[condition], chunk[start : start + _CHUNK])
         for condition in conditions
         if condition in inputs.suite.conditions
-        for chunk in [[u for u in open_corpus(corpus) if (condition, u.id) in keys]]
+        for chunk in [[u for u in open_stored(corpus) if (condition, u.id) in keys]]
         for start in range(0, len(chunk), _CHUNK)
     ]
     with Workers(default_workers() if workers is None else workers) as pool:
@@ -193,20 +213,32 @@ class _FileNames:
 
 
 def _write(path: Path, samples: Samples) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    soundfile.write(path, to_int16(samples), SAMPLING_RATE, format="FLAC", subtype="PCM_16")
+    content = io.BytesIO()
+    soundfile.write(content, to_int16(samples), SAMPLING_RATE, format="FLAC", subtype="PCM_16")
+    with cannot_be("written", path.parent, argument="out"):
+        path.parent.mkdir(parents=True, exist_ok=True)
+    write_whole(path, content.getvalue(), argument="out")
 
 
-def _read(manifest: Path) -> Iterator[dict[str, Any]]:
+class _Listed(BaseModel):
+    """What a check needs of a manifest row."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True, strict=True)
+
+    suite: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$")]
+    version: Whole
+    source: Text
+    condition: Text
+    utterance: Text
+    audio_sha256: Text | None
+
+
+def _read(manifest: Path) -> Iterator[_Listed]:
     if not manifest.is_file():
         raise UserError(f"check: {str(manifest)!r} does not exist (allowed: a manifest that render wrote)")
-    with manifest.open(encoding="utf-8") as lines:
-        for number, line in enumerate(lines, start=1):
+    with cannot_be("read", manifest, argument="check"):
+        for number, line in enumerate(stored_lines(manifest), start=1):
             try:
-                row = json.loads(line)
-                missing = {"suite", "version", "source", "condition", "utterance", "audio_sha256"} - set(row)
-            except (ValueError, TypeError):
-                raise UserError(f"check: {manifest}, line {number}: not JSON (allowed: a manifest that render wrote)") from None
-            if missing:
-                raise UserError(f"check: {manifest}, line {number}: {', '.join(sorted(missing))} missing (allowed: a manifest of render)")
-            yield row
+                yield parse_json(line, _Listed, where=f"check: {manifest}, line {number}")
+            except UserError as error:
+                raise UserError(f"{error} (allowed: a manifest that render wrote)") from None

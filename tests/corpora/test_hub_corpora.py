@@ -2,6 +2,7 @@
 
 import io
 import shutil
+import socket
 import tracemalloc
 import zipfile
 from collections.abc import Sequence
@@ -15,9 +16,10 @@ import soundfile
 from datasets import Audio, ClassLabel, Dataset, Features, Value
 
 from askd_bench.audio import read_audio
-from askd_bench.corpora import Corpus, hub, open_corpus, select
+from askd_bench.corpora import Corpus, hub, open_corpus, open_stored, select
 from askd_bench.corpora.declared import DECLARED_DIR, read_declaration
 from askd_bench.corpora.hub import Columns, HubSource, open_hub
+from askd_bench.corpora.opening import FETCH_STORED
 from askd_bench.errors import UserError
 from askd_bench.paths import CORPORA_DIR
 
@@ -336,3 +338,22 @@ def test_a_malformed_declaration_is_told(tmp_path: Path, change: tuple[str, str]
     file.write_text((DECLARED_DIR / "edacc.toml").read_text(encoding="utf-8").replace(*change), encoding="utf-8")
     with pytest.raises(UserError, match=complaint):
         read_declaration(file)
+
+
+@pytest.mark.parametrize("form", ["{}/a.wav", "zip://a.wav::{}/a.zip", "simplecache::{}/a.wav", "zip://a.wav::simplecache::{}/a.zip"])
+@pytest.mark.parametrize("local", [True, False])
+def test_a_dataset_makes_no_requests(form: str, local: bool) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        path = form.format(f"http://127.0.0.1:{server.getsockname()[1]}")
+        assert hub._encoded({"bytes": None, "path": path}, local=local) == b""
+        server.settimeout(0.1)
+        with pytest.raises(TimeoutError):
+            server.accept()
+
+
+@pytest.mark.parametrize("source", ["hub:someone/speech", "hub:someone/speech@main:a:test", "librispeech-clean"])
+def test_what_a_stored_file_names_is_not_fetched(source: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv(FETCH_STORED, raising=False)
+    with pytest.raises(UserError, match=rf"is on the network, .* \(allowed: {FETCH_STORED}=1 in the environment"):
+        open_stored(source)
+    assert open_stored("prompts").name == "prompts"

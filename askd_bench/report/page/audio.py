@@ -9,7 +9,7 @@ from pathlib import Path
 import av
 import numpy as np
 
-from askd_bench.corpora import open_corpus
+from askd_bench.corpora import open_stored
 from askd_bench.errors import UserError
 from askd_bench.perturbations.base import Scene
 from askd_bench.rendering import render
@@ -35,13 +35,13 @@ class Clip:
 def clips(section: Section, utterances: Collection[str], *, noise_dir: Path | None) -> tuple[dict[Key, Clip], str]:
     """Return (condition, utterance) -> clip of some utterances under every condition; where nothing can be rendered, why.
 
-    Recordings are read from where the run found them; a corpus on the Hub is streamed again, up to the last of the utterances.
+    Recordings are read from where the run found them; one on the network is not fetched.
     """
     signature = section.entries[0].signature
     if section.suite is None:
         return {}, f"suite {signature.suite.label} is not at hand as it was run; if it is your own, name its file (--suite)"
     try:
-        talkers = tuple(open_corpus(signature.talkers.name))
+        talkers = tuple(open_stored(signature.talkers.name))
         recordings = list(_found(section.corpus.source, utterances))
     except UserError as error:
         return {}, str(error)
@@ -67,7 +67,7 @@ def opus(samples: Samples) -> bytes:
 
 def _found(source: str, wanted: Collection[str]) -> Iterator[Utterance]:
     left = set(wanted)
-    for utterance in open_corpus(source):
+    for utterance in open_stored(source):
         if utterance.id in left:
             left.remove(utterance.id)
             yield utterance
