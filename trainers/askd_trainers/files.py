@@ -1,32 +1,15 @@
 """Files of a run: whole or absent when they are written, one line when they are damaged."""
 
 import json
-import os
 from collections.abc import Iterable, Mapping
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from askd_bench.errors import UserError
+from askd_bench.files import write_whole
 
 MANIFEST = "manifest.jsonl"
 """The utterances of a folder that `pseudo-label` or `join` wrote."""
-
-
-def write_whole(path: Path, content: bytes, *, argument: str = "output") -> None:
-    """Write a file by way of a temporary one beside it.
-
-    Raises:
-        UserError: the disk is full or not writable; what was there before stays.
-    """
-    temporary = path.with_name(f"{path.name}.part")
-    try:
-        temporary.write_bytes(content)
-        os.replace(temporary, path)
-    except OSError as error:
-        with suppress(OSError):
-            temporary.unlink(missing_ok=True)
-        raise UserError(f"{argument}: {path} cannot be written: {error.strerror or error}") from error
 
 
 def write_json(path: Path, content: Any, *, argument: str = "output") -> None:
@@ -47,7 +30,7 @@ def read_json(path: Path, *, argument: str = "output") -> dict[str, Any]:
     """
     try:
         content = json.loads(path.read_text("utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise UserError(f"{argument}: {path} is damaged; choose another folder, or remove what {path.parent} holds") from error
     if not isinstance(content, dict):
         raise UserError(f"{argument}: {path} is damaged; choose another folder, or remove what {path.parent} holds")

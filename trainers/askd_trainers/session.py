@@ -24,7 +24,7 @@ from askd_trainers.recipe import BaseRecipe
 from askd_trainers.recipe_files import validated
 from askd_trainers.students.locate import refuse_occupied
 from askd_trainers.students.save import save_student
-from askd_trainers.trainer.checkpoints import last_checkpoint
+from askd_trainers.trainer.checkpoints import last_checkpoint, undamaged_checkpoint
 from askd_trainers.trainer.resumable import Progress
 
 _log = logging.getLogger(__name__)
@@ -141,16 +141,16 @@ def refuse_other_run(recipe: BaseRecipe, output: Path, student: Path) -> None:
 
 
 def checkpoint_to_continue(output: Path, record: Mapping[str, Any]) -> Path | None:
-    """Return the newest whole checkpoint in `output`, or None.
+    """Return the newest whole and undamaged checkpoint in `output`, or None.
 
     Args:
         output: folder of the run.
         record: of the data of the run that is to go on.
 
     Raises:
-        UserError: it was begun on other data.
+        UserError: it was begun on other data, or all checkpoints are damaged.
     """
-    checkpoint = last_checkpoint(output)
+    checkpoint = undamaged_checkpoint(output)
     if checkpoint is not None:
         before = read_json(output / "data.json")
         if any(before.get(key) != value for key, value in record.items() if key.endswith("sha256")):

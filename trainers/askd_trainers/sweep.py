@@ -6,9 +6,10 @@ from pathlib import Path
 from typing import Any
 
 from askd_bench.errors import UserError
+from askd_bench.files import write_whole
 from askd_trainers.dev import Dev, last_dev, teacher_on_dev
 from askd_trainers.errors import Diverged
-from askd_trainers.files import write_json, write_whole
+from askd_trainers.files import write_json
 from askd_trainers.fitness import Verdict, judge
 from askd_trainers.recipe import Recipe
 from askd_trainers.study import Study, arm_recipe

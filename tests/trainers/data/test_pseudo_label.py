@@ -7,7 +7,7 @@ import pytest
 from askd_bench.audio import audio_sha256, read_audio, to_int16
 from askd_bench.corpora import open_corpus
 from askd_bench.errors import UserError
-from askd_trainers.data.pseudo_label import pseudo_label
+from askd_trainers.data.pseudo_label import _read_rows, pseudo_label
 
 
 @pytest.fixture(scope="module")
@@ -107,3 +107,16 @@ def test_clip_that_the_teacher_fails_on_is_an_error_row_and_counted(speech, tmp_
     (failed,) = [row for row in map(json.loads, (tmp_path / "out" / "pseudo_labels.jsonl").read_text().splitlines()) if "error" in row]
     assert failed["id"] == clips[1].id
     assert "the hypothesis is null" in failed["error"]
+
+
+@pytest.mark.parametrize("line", ["{}", "[]", '{"id": 3}', '{"id": "a", "wer": "0"}', "[" * 100_000, '{"id": "a", "extra": 1}'])
+def test_a_line_that_is_no_transcript_is_told_unless_it_was_cut_short(line, tmp_path):
+    rows = tmp_path / "pseudo_labels.jsonl"
+    good = json.dumps({"id": "u", "error": "no", "reason": "unreadable audio"}) + "\n"
+    rows.write_text(f"{good}{line}\n{good}")
+    with pytest.raises(UserError, match=r"pseudo_labels\.jsonl, line 2: ") as caught:
+        _read_rows(rows)
+    assert str(caught.value).isprintable()
+    rows.write_text(good + line)
+    assert list(_read_rows(rows)) == ["u"]
+    assert rows.read_text() == good

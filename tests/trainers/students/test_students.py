@@ -166,3 +166,18 @@ def test_what_is_trained(tiny_teacher, trainable, frozen):
     assert any(name.startswith("model.encoder") for name in modules) == (trainable != "all")
     assert any("embed_tokens" in name for name in modules) == (trainable == "decoder-layers")
     assert any("decoder.layer_norm" in name for name in modules) == (trainable == "decoder-layers")
+
+
+def test_code_that_comes_with_a_checkpoint_never_runs_and_nobody_is_asked(tmp_path, monkeypatch):
+    folder, ran = tmp_path / "custom", tmp_path / "was-here"
+    folder.mkdir()
+    (folder / "own.py").write_text(
+        f"open({str(ran)!r}, 'w')\nfrom transformers import PretrainedConfig\nclass Own(PretrainedConfig): pass\n"
+    )
+    auto = {"AutoConfig": "own.Own", "AutoModelForCTC": "own.Own", "AutoProcessor": "own.Own"}
+    (folder / "config.json").write_text(json.dumps({"model_type": "own", "auto_map": auto}))
+    monkeypatch.setattr("transformers.dynamic_module_utils.HF_MODULES_CACHE", str(tmp_path / "modules"))
+    monkeypatch.setattr("builtins.input", lambda *_: pytest.fail("asked"))
+    with pytest.raises(UserError, match=r"needs code that comes with it .*--trust-remote-code"):
+        init_student(str(folder), tmp_path / "out")
+    assert not ran.exists()

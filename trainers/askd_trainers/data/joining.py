@@ -17,11 +17,12 @@ import soundfile
 from askd_bench.audio import read_utterance
 from askd_bench.corpora import open_corpus
 from askd_bench.errors import UserError
+from askd_bench.files import write_whole
 from askd_bench.types import SAMPLING_RATE, Utterance
 from askd_trainers.data.examples import Example, usable
 from askd_trainers.data.windows import Window, lay, length_in_samples, pack
 from askd_trainers.data.windows import alone as windows_of_one
-from askd_trainers.files import MANIFEST, write_manifest, write_whole
+from askd_trainers.files import MANIFEST, write_manifest
 
 _ENDS = (".", "!", "?", "…", ",", ";", ":", "-", '"', "'")
 

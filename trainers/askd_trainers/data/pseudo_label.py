@@ -12,10 +12,11 @@ from typing import Any
 from askd_bench.audio import read_utterance
 from askd_bench.corpora import open_corpus
 from askd_bench.errors import AudioError, UserError
+from askd_bench.files import Document, Number, Text, parse_json
 from askd_bench.metrics.alignment import count_errors
 from askd_bench.models.protocol import Transcriber
 from askd_bench.text import DEFAULT_NORMALISER, normaliser
-from askd_bench.types import SAMPLING_RATE, Failure, Transcription, Utterance
+from askd_bench.types import SAMPLING_RATE, Failure, Split, Transcription, Utterance
 from askd_trainers.files import read_json, write_json, write_manifest
 
 LABELS = "pseudo_labels.jsonl"
@@ -27,6 +28,23 @@ SETTINGS = "settings.json"
 
 UNREADABLE = "unreadable audio"
 FAILED = "teacher failed"
+
+
+class _Label(Document):
+    """A line of `LABELS`: a transcript, or the reason why there is none."""
+
+    id: Text
+    error: Text | None = None
+    reason: Text | None = None
+    audio_filepath: Text = ""
+    text: Text = ""
+    reference: Text = ""
+    duration: Number = 0.0
+    speaker: Text | None = None
+    group: Text | None = None
+    split: Split = "test"
+    confidence: Number | None = None
+    wer: Number | None = None
 
 
 @dataclass(frozen=True)
@@ -164,11 +182,11 @@ def _reason(row: dict[str, Any], threshold: float, keep_uppercase: bool) -> str 
     """Return why a transcript is left out, or None."""
     if "error" in row:
         return str(row.get("reason", UNREADABLE))
-    if not row["text"].strip():
+    if not row.get("text", "").strip():
         return "empty transcript"
-    if row["wer"] is None:
+    if row.get("wer") is None:
         return "empty reference"
-    if row["reference"].isupper() and not keep_uppercase:
+    if row.get("reference", "").isupper() and not keep_uppercase:
         return "reference in capitals"
     return f"WER above {threshold:g}" if row["wer"] > threshold else None
 
@@ -184,19 +202,26 @@ def _refuse_other(path: Path, settings: dict[str, str]) -> None:
 
 
 def _read_rows(path: Path) -> dict[str, dict[str, Any]]:
-    """Return the rows written so far; a last line that was cut short is dropped from the file."""
+    """Return the rows written so far; a last line that was cut short is dropped from the file.
+
+    Raises:
+        UserError: another line is no row.
+    """
     if not path.is_file():
         return {}
     rows: dict[str, dict[str, Any]] = {}
     good = 0
-    for line in path.read_bytes().splitlines(keepends=True):
-        try:
-            row = json.loads(line)
-        except ValueError:
-            break
+    lines = path.read_bytes().splitlines(keepends=True)
+    for number, line in enumerate(lines, start=1):
         if not line.endswith(b"\n"):
             break
-        rows[row["id"]] = row
+        try:
+            row = parse_json(line, _Label, where=f"out: {path}, line {number}")
+        except UserError:
+            if number == len(lines):
+                break
+            raise
+        rows[row.id] = row.model_dump(exclude_unset=True)
         good += len(line)
     with path.open("r+b") as file:
         file.truncate(good)

@@ -41,7 +41,7 @@ class CtcFamily(Family):
     def load_models(cls, recipe: BaseRecipe) -> Models:
         """Return family, student and teacher; see `Family`."""
         teacher = cls.load(locate(recipe.teacher))
-        processor = AutoProcessor.from_pretrained(locate(recipe.start))
+        processor = AutoProcessor.from_pretrained(locate(recipe.start), trust_remote_code=False)
         start = recipe.student.checkpoint
         student = ctc_student(teacher, encoder_layers=recipe.student.encoder_layers) if start is None else cls.load(locate(start))
         return Models(cls(processor), student, teacher)
@@ -56,7 +56,7 @@ class CtcFamily(Family):
     @staticmethod
     def load(checkpoint: str) -> Any:
         """Return the model of a checkpoint in float32."""
-        return AutoModelForCTC.from_pretrained(checkpoint, dtype=torch.float32)
+        return AutoModelForCTC.from_pretrained(checkpoint, dtype=torch.float32, trust_remote_code=False)
 
     def labels(self, text: str) -> list[int]:
         """Return the tokens of the text, in the case the vocabulary has."""

@@ -106,7 +106,7 @@ class WhisperFamily(Family):
     def load_models(cls, recipe: BaseRecipe) -> Models:
         """Return family, student and teacher; see `Family`."""
         teacher = cls.load(locate(recipe.teacher))
-        processor = WhisperProcessor.from_pretrained(locate(recipe.start))
+        processor = WhisperProcessor.from_pretrained(locate(recipe.start), trust_remote_code=False)
         start = recipe.student.checkpoint
         copied = recipe.student.model_dump(include={"decoder_layers", "encoder_layers", "window_seconds"})
         student = whisper_student(teacher, **copied) if start is None else cls.load(locate(start))
@@ -122,7 +122,7 @@ class WhisperFamily(Family):
     @staticmethod
     def load(checkpoint: str) -> PackedWhisper:
         """Return the model of a checkpoint in float32."""
-        model: PackedWhisper = PackedWhisper.from_pretrained(checkpoint, dtype=torch.float32)
+        model: PackedWhisper = PackedWhisper.from_pretrained(checkpoint, dtype=torch.float32, trust_remote_code=False)
         return model
 
     def prepare(self, model: PackedWhisper) -> None:

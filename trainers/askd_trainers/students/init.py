@@ -7,6 +7,7 @@ from transformers import AutoModelForCTC, WhisperForConditionalGeneration
 from transformers.utils import logging as transformers_logging
 
 from askd_bench.errors import UserError
+from askd_bench.models.checkpoint import one_line
 from askd_trainers.students.layers import ctc_student, whisper_student
 from askd_trainers.students.locate import load_config, locate, refuse_occupied
 from askd_trainers.students.save import save_student
@@ -43,9 +44,11 @@ def init_student(
         if value is not None and not whisper:
             raise UserError(f"{name}: {value:g} has no meaning for {teacher!r}, a {config.model_type!r} model (allowed: encoder_layers)")
     try:
-        source = (WhisperForConditionalGeneration if whisper else AutoModelForCTC).from_pretrained(locate(teacher), dtype=torch.float32)
-    except (OSError, ValueError) as error:
-        raise UserError(f"teacher: {teacher!r} cannot be loaded: {str(error).splitlines()[0]}") from error
+        source = (WhisperForConditionalGeneration if whisper else AutoModelForCTC).from_pretrained(
+            locate(teacher), dtype=torch.float32, trust_remote_code=False
+        )
+    except Exception as error:
+        raise UserError(f"teacher: {teacher!r} cannot be loaded: {one_line(error)}") from error
     student = (
         whisper_student(
             source,
@@ -74,9 +77,9 @@ def export_student(student: str, out: Path) -> None:
     kind = WhisperForConditionalGeneration if load_config(student).model_type == "whisper" else AutoModelForCTC
     source = Path(locate(student))
     try:
-        model = kind.from_pretrained(str(source), dtype="auto")
-    except (OSError, ValueError) as error:
-        raise UserError(f"student: {student!r} cannot be loaded: {str(error).splitlines()[0]}") from error
+        model = kind.from_pretrained(str(source), dtype="auto", trust_remote_code=False)
+    except Exception as error:
+        raise UserError(f"student: {student!r} cannot be loaded: {one_line(error)}") from error
     kept = source.glob("*") if source.is_dir() else ()
     beside = {file.name: file.read_bytes() for file in kept if file.is_file() and file.suffix in (".json", ".png", ".md")}
     for name in ("config.json", "generation_config.json", "model.safetensors.index.json"):

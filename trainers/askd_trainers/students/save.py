@@ -116,7 +116,7 @@ def _copy_companions(source: Path, out: Path, student: Any) -> None:
     if not source.is_dir():
         from transformers import AutoProcessor
 
-        AutoProcessor.from_pretrained(str(source)).save_pretrained(out)
+        AutoProcessor.from_pretrained(str(source), trust_remote_code=False).save_pretrained(out)
     for pattern in _COMPANIONS if source.is_dir() else ():
         for file in source.glob(pattern):
             shutil.copy(file, out / file.name)

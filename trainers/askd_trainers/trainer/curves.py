@@ -4,7 +4,7 @@ import io
 from pathlib import Path
 from typing import Any
 
-from askd_trainers.files import write_whole
+from askd_bench.files import write_whole
 
 _TRAINING = ("cross_entropy", "teacher_kl", "self_kl")
 _VALIDATION = ("eval_cross_entropy", "eval_train_cross_entropy", "eval_teacher_kl")
