@@ -10,14 +10,16 @@ from typing import Annotated, Any
 import typer
 
 from askd_bench.commands import evaluating, reading
+from askd_bench.commands.declared import option
 from askd_bench.errors import UserError
+from askd_bench.report.notes import warnings_shown
 from askd_bench.tables.terminal import console
 
 app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
+    context_settings={"help_option_names": ["-h", "--help"]},  # of every command
     help="Score speech recognisers, above all distilled students, for robustness and calibration.\n\n"
     "Start with:  askd-bench run --suite noisy",
 )
@@ -39,16 +41,18 @@ for _command in (
     app.command(_command.__name__.rstrip("_"))(_command)
 
 
-def _print_version(asked: bool) -> None:
+def _show_version(asked: bool) -> None:
     if asked:
         typer.echo(f"askd-bench {importlib.metadata.version('askd-bench')}")
         raise typer.Exit
 
 
+_VERSION = option("Show the version and exit.", "--version", is_eager=True, callback=_show_version)
+
+
 @app.callback()
-def _common(
-    version: Annotated[bool, typer.Option("--version", help="Print the version.", callback=_print_version, is_eager=True)] = False,
-) -> None: ...
+def _common(version: Annotated[bool, _VERSION] = False) -> None:
+    """Take the options that come before a command."""
 
 
 # typer carries click inside or depends on it, by version; this base class of its usage errors is there in both
@@ -62,7 +66,9 @@ def main() -> None:
     if isinstance(sys.stdout, io.TextIOWrapper):  # a character that the terminal lacks is no reason to stop
         sys.stdout.reconfigure(errors="backslashreplace")
     try:
-        sys.exit(app(standalone_mode=False))
+        with warnings_shown(console(stderr=True)):
+            code = app(standalone_mode=False)
+        sys.exit(code)
     except UserError as error:
         if error.__cause__ is not None and os.environ.get("ASKD_BENCH_TRACEBACK"):
             traceback.print_exception(error.__cause__)
@@ -71,6 +77,8 @@ def main() -> None:
         _fail("interrupted; the same command goes on where it stopped", 130)
     except _USAGE_ERRORS as error:
         context = error.ctx.command_path if error.ctx else "askd-bench"
+        if not error.format_message():  # no command: the help has been printed
+            sys.exit(2)
         _fail(f"{error.format_message()} (see {context} --help)", 2)
     except BrokenPipeError:
         sys.exit(141)
@@ -79,3 +87,7 @@ def main() -> None:
 def _fail(message: str, code: int) -> None:
     console(stderr=True).print(f"error: {' '.join(message.split())}", style="red", highlight=False, markup=False, soft_wrap=True)
     sys.exit(code)
+
+
+if __name__ == "__main__":
+    main()

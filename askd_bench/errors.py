@@ -35,6 +35,10 @@ def printable(text: str) -> str:
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
+class FigureWarning(UserWarning):
+    """Something that changes figures, or what they may be compared with, though the run goes on."""
+
+
 def unknown_name(argument: str, value: str, allowed: Iterable[str]) -> UserError:
     """Return a `UserError` that offers the names nearest to `value` first.
 

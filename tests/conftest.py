@@ -63,7 +63,7 @@ def stub_model(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
     from askd_bench.evaluation import run as module
 
     def use(transcriber: Any = None) -> Any:
-        monkeypatch.setattr(module, "load_transcriber", (lambda model, **_: transcriber) if transcriber else stub_transcriber.load_stub)
+        monkeypatch.setattr(module, "load_transcriber", (lambda *_: transcriber) if transcriber else stub_transcriber.load_stub)
         return transcriber
 
     use()

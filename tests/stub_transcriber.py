@@ -70,7 +70,7 @@ class HashingTranscriber:
         )
 
 
-def load_stub(model: str = "stub", **options: Any) -> HashingTranscriber:
+def load_stub(model: str = "stub", options: Any = None) -> HashingTranscriber:
     """Stand in for `load_transcriber`; another `model` is another card."""
     return HashingTranscriber(card=CARD.model_copy(update={"id": Path(model).name, "source": model}))
 
@@ -83,6 +83,6 @@ class SlowTranscriber(HashingTranscriber):
         return super().transcribe(features)
 
 
-def load_slow_stub(model: str = "stub", **options: Any) -> SlowTranscriber:
+def load_slow_stub(model: str = "stub", options: Any = None) -> SlowTranscriber:
     """Stand in for `load_transcriber`."""
     return SlowTranscriber(card=CARD.model_copy(update={"id": Path(model).name, "source": model}))

@@ -1,9 +1,7 @@
-"""The functions of the API and the commands are the same thing: same names, same defaults."""
+"""Every command is a function too."""
 
 import inspect
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 import typer
@@ -27,31 +25,7 @@ COMMANDS = {
     "verify": evaluating.verify,
     "bench": evaluating.bench,
 }
-NOT_ON_THE_COMMAND_LINE = {"progress", "profile"}
-NOT_IN_THE_FUNCTION = {
-    "render": {"check"},
-    "leaderboard": {"check", "comment_for"},
-    "run": {"profile", "fail_on_error"},
-    "bench": {"json", "seconds"},
-}  # second uses of the same command; a flag where the function takes an object
 SPELLED = {"out_": "out", "as_json": "json"}
-
-
-def parameters(function: Callable[..., Any]) -> dict[str, Any]:
-    return {SPELLED.get(name, name): parameter.default for name, parameter in inspect.signature(function).parameters.items()}
-
-
-@pytest.mark.parametrize("name", COMMANDS)
-def test_command_and_function_agree_in_names_and_defaults(name: str) -> None:
-    function = {key: value for key, value in parameters(getattr(api, name)).items() if key not in NOT_ON_THE_COMMAND_LINE}
-    command = {key: value for key, value in parameters(COMMANDS[name]).items() if key not in NOT_IN_THE_FUNCTION.get(name, set())}
-    assert list(function) == list(command) or set(function) == set(command)
-    required = {key for key, value in function.items() if value is inspect.Parameter.empty}
-    for key, default in command.items():
-        if key in required:
-            assert default is inspect.Parameter.empty or default is None, f"{key} is required by the function"
-        else:
-            assert default == (list(function[key]) if isinstance(default, list) else function[key]), key
 
 
 def test_every_command_is_a_function_and_every_function_a_command() -> None:

@@ -36,7 +36,7 @@ WRONG = {
     "executor": (["--executor", "rey"], ["executor: 'rey' is unknown; did you mean 'ray'? (allowed: local, ray)"]),
     "workers of ray": (["--executor", "ray", "--workers", "2"], ["workers: 2 cannot be combined with executor ray"]),
     "address of local": (["--address", "auto"], ["address: 'auto' is of no use to executor local"]),
-    "split": (["--split", "train"], ["split: 'train' is unknown (allowed: test, dev)"]),
+    "split": (["--split", "train"], ["split: 'train' is unknown (allowed: dev, test)"]),
     "split without utterances": (["--split", "dev", "--corpus", "books"], ["corpus: 'books' has no 'dev' utterances"]),
     "noise folder": (["--noise-dir", "absent"], ["noise_dir: 'absent' is not a folder"]),
     "noise folder needed": (["--suite", "own-noise"], ["noise_dir: none given"]),

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from askd_bench.evaluation.inputs import resolve_inputs
 from askd_bench.evaluation.rendered_audio import rendered_rows
+from askd_bench.options import SpeechOptions
 from askd_bench.paths import NOISE_DIR
 from askd_bench.suites import bundled_suites
 
@@ -25,15 +26,8 @@ def main() -> None:
 
 def golden_rows(suite: str) -> list[dict[str, object]]:
     """Return one row for each condition of a suite."""
-    inputs = resolve_inputs(
-        suite,
-        corpus=[CORPUS_OF.get(suite, DEFAULT_CORPUS)],
-        conditions=None,
-        full=True,
-        limit=1,
-        split="test",
-        noise_dir=NOISE_DIR if suite == "own-noise" else None,
-    )
+    noise_dir = NOISE_DIR if suite == "own-noise" else None
+    inputs = resolve_inputs(suite, SpeechOptions(corpus=CORPUS_OF.get(suite, DEFAULT_CORPUS), full=True, limit=1, noise_dir=noise_dir))
     kept = ("suite", "version", "source", "condition", "utterance", "audio_sha256", "error")
     return [{key: row[key] for key in kept} for row, _ in rendered_rows(inputs, workers=2)]
 

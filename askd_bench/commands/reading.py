@@ -6,9 +6,11 @@ from typing import Annotated
 
 import typer
 
+from askd_bench.commands.declared import argument, option
 from askd_bench.errors import UserError
 from askd_bench.paths import REFERENCE_RESULTS_DIR
 from askd_bench.tables.terminal import console, terminal_table
+from askd_bench.text import DEFAULT_NORMALISER
 
 out = console()
 err = console(stderr=True)
@@ -32,8 +34,8 @@ class Listed(StrEnum):
 
 
 def list_(
-    what: Annotated[Listed, typer.Argument(help="What to list.")],
-    suite: Annotated[str, typer.Option(help="Whose conditions.")] = "noisy",
+    what: Annotated[Listed, argument("What to list.")],
+    suite: Annotated[str, option("Whose conditions.")] = "noisy",
 ) -> None:
     """List suites, a suite's conditions, corpora, models or metrics."""
     from askd_bench.report.listings import LISTINGS, conditions, listing_table
@@ -42,7 +44,7 @@ def list_(
     out.print(terminal_table(listing_table(records)))
 
 
-def validate(suite: Annotated[Path, typer.Argument(help="A suite file.")]) -> None:
+def validate(suite: Annotated[Path, argument("A suite file.")]) -> None:
     """Check a suite file: every key, value and condition; say what is wrong in one line."""
     from askd_bench.suites import load_suite
 
@@ -55,8 +57,8 @@ def validate(suite: Annotated[Path, typer.Argument(help="A suite file.")]) -> No
 
 
 def score(
-    result_dir: Annotated[Path, typer.Argument(help="A result directory of `run`.")],
-    normalizer: Annotated[str, typer.Option(help="Text normaliser, or all.")] = "whisper-english",
+    result_dir: Annotated[Path, argument("A result directory of `run`.")],
+    normalizer: Annotated[str, option("Text normaliser, or all.")] = DEFAULT_NORMALISER,
 ) -> None:
     """Compute the summary again from the rows, without a model, and print the table."""
     from askd_bench.report.score import score_table
@@ -65,9 +67,9 @@ def score(
 
 
 def groups(
-    result_dir: Annotated[Path, typer.Argument(help="A result directory of `run`.")],
-    by: Annotated[By, typer.Option(help="The corpus' groups (e.g. accents), or its speakers.")] = By.group,
-    normalizer: Annotated[str, typer.Option(help="Text normaliser.")] = "whisper-english",
+    result_dir: Annotated[Path, argument("A result directory of `run`.")],
+    by: Annotated[By, option("The corpus' groups (e.g. accents), or its speakers.")] = By.group,
+    normalizer: Annotated[str, option("Text normaliser.")] = DEFAULT_NORMALISER,
 ) -> None:
     """Show error rates by group of speakers: worst group, spread and log-ratio, with intervals, condition by condition."""
     from askd_bench.report.groups import groups_view
@@ -77,10 +79,10 @@ def groups(
 
 
 def compare(
-    student: Annotated[Path, typer.Argument(help="A student's result directory.")],
-    teacher: Annotated[Path, typer.Argument(help="Its teacher's, on the same suite and corpus.")],
-    control: Annotated[Path | None, typer.Option(help="Of a student trained on the truth alone, without the teacher.")] = None,
-    normalizer: Annotated[str, typer.Option(help="Text normaliser.")] = "whisper-english",
+    student: Annotated[Path, argument("A student's result directory.")],
+    teacher: Annotated[Path, argument("Its teacher's, on the same suite and corpus.")],
+    control: Annotated[Path | None, option("Of a student trained on the truth alone, without the teacher.")] = None,
+    normalizer: Annotated[str, option("Text normaliser.")] = DEFAULT_NORMALISER,
 ) -> None:
     """Compare a student with its teacher on common clips: paired tests of errors, inherited errors, blind spots handed down and new."""
     from askd_bench.report.compare import compare as compare_results
@@ -105,19 +107,19 @@ def export(
 
 
 def report(
-    result_dirs: Annotated[list[Path], typer.Argument(metavar="RESULT_DIR...", help="Result directories of `run`, one or several.")],
-    out_: Annotated[Path, typer.Option("--out", help="The page.")] = Path("report.html"),
-    figures: Annotated[Path | None, typer.Option(help="A folder for the page's figures as SVG and PNG.")] = None,
-    teacher: Annotated[str | None, typer.Option(help="Name of a model among the results: the others are compared with it.")] = None,
-    control: Annotated[str | None, typer.Option(help="Name of a student trained on the truth alone, without the teacher.")] = None,
-    gallery: Annotated[int, typer.Option(help="Utterances a section to listen to, with what each model wrote; 0 for none.")] = 6,
-    seed: Annotated[int, typer.Option(help="Of the choice of these utterances.")] = 0,
+    result_dirs: Annotated[list[Path], argument("Result directories of `run`, one or several.", metavar="RESULT_DIR...")],
+    out_: Annotated[Path, option("The page.", "--out")] = Path("report.html"),
+    figures: Annotated[Path | None, option("A folder for the page's figures as SVG and PNG.")] = None,
+    teacher: Annotated[str | None, option("Name of a model among the results: the others are compared with it.")] = None,
+    control: Annotated[str | None, option("Name of a student trained on the truth alone, without the teacher.")] = None,
+    gallery: Annotated[int, option("Utterances a section to listen to, with what each model wrote; 0 for none.")] = 6,
+    seed: Annotated[int, option("Of the choice of these utterances.")] = 0,
     latency: Annotated[
-        list[Path] | None, typer.Option(help="What `bench --seconds ... --json` printed; may be repeated: they share a figure.")
+        list[Path] | None, option("What `bench --seconds ... --json` printed; may be repeated: they share a figure.")
     ] = None,
-    suite: Annotated[list[Path] | None, typer.Option(help="File of a suite of your own that was run; may be repeated.")] = None,
-    noise_dir: Annotated[Path | None, typer.Option(help="Your own noise recordings, where the run had some.")] = None,
-    normalizer: Annotated[str, typer.Option(help="Text normaliser.")] = "whisper-english",
+    suite: Annotated[list[Path] | None, option("File of a suite of your own that was run; may be repeated.")] = None,
+    noise_dir: Annotated[Path | None, option("Your own noise recordings, where the run had some.")] = None,
+    normalizer: Annotated[str, option("Text normaliser.")] = DEFAULT_NORMALISER,
 ) -> None:
     """Write one HTML page that needs nothing else: tables, figures, and a gallery to listen to, models side by side."""
     from askd_bench.report.page.build import report as build
@@ -135,19 +137,17 @@ def report(
         noise_dir=noise_dir,
         normalizer=normalizer,
     )
-    for warning in done.warnings:
-        err.print(f"warning: {warning}", style="yellow", highlight=False, markup=False, soft_wrap=True)
     drawn = f"; {len(done.figures)} files of figures in {figures}" if figures is not None else ""
     out.print(f"{done.page}: written, {done.page.stat().st_size / 1e6:.1f} MB{drawn}", highlight=False, markup=False, soft_wrap=True)
 
 
 def leaderboard(
     results: Annotated[
-        Path, typer.Option(help="A folder of <model>/<suite>-v<version>/<corpus>/.", show_default="the packaged results")
+        Path, option("A folder of <model>/<suite>-v<version>/<corpus>/.", show_default="the packaged results")
     ] = REFERENCE_RESULTS_DIR,
-    check: Annotated[bool, typer.Option("--check", help="Write nothing; name the files that are not what the rows say, and how.")] = False,
+    check: Annotated[bool, option("Write nothing; name the files that are not what the rows say, and how.", "--check")] = False,
     comment_for: Annotated[
-        list[Path] | None, typer.Option(help="Write nothing; print Markdown on where this new result stands; may be repeated.")
+        list[Path] | None, option("Write nothing; print Markdown on where this new result stands; may be repeated.")
     ] = None,
 ) -> None:
     """Write LEADERBOARD.md, leaderboard.csv, leaderboard.tex and index.html from the rows of all results of a folder."""

@@ -4,11 +4,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from askd_bench.arguments import StrPath, names_of
 from askd_bench.corpora import SEED_RULE as SELECT_RULE
 from askd_bench.corpora import Corpus, open_corpus, open_stored, select
 from askd_bench.corpora.base import Digest
 from askd_bench.corpora.selection import Selection
 from askd_bench.errors import UserError
+from askd_bench.options import SpeechOptions
 from askd_bench.paths import CORPORA_DIR
 from askd_bench.perturbations.additive_noise import AdditiveNoise
 from askd_bench.perturbations.base import Perturbation
@@ -90,35 +92,23 @@ class Inputs:
         )
 
 
-def resolve_inputs(
-    suite: str,
-    *,
-    corpus: Sequence[str] | None,
-    conditions: Sequence[str] | None,
-    full: bool,
-    limit: int | None,
-    split: Split,
-    noise_dir: Path | None,
-    stored: bool = False,
-) -> Inputs:
-    """Open everything that was asked for; see `run` for the arguments.
+def resolve_inputs(suite: StrPath, options: SpeechOptions, *, stored: bool = False) -> Inputs:
+    """Open everything that was asked for.
 
     `stored`: what was asked for comes out of a stored file, see `open_stored`.
 
     Raises:
-        UserError: any of it is unknown, unreadable or out of range.
+        UserError: any of it is unknown or unreadable.
     """
     loaded = load_suite(suite)
-    chosen = loaded.select(conditions, full=full)
-    if limit is not None and limit < 0:
-        raise UserError(f"limit: {limit} is out of range (allowed: 1 or more, or 0 for all)")
-    if split not in ("test", "dev"):
-        raise UserError(f"split: {split!r} is unknown (allowed: test, dev)")
+    chosen = loaded.select(names_of("conditions", options.conditions or ()), full=options.full)
+    limit, split = options.limit, options.split
+    noise_dir = None if options.noise_dir is None else Path(options.noise_dir)
     if noise_dir is not None and not noise_dir.is_dir():
         raise UserError(f"noise_dir: {str(noise_dir)!r} is not a folder (allowed: a folder of recordings)")
     _check_folders([step for condition in chosen for step in condition.chain], noise_dir)
-    size = None if limit == 0 else limit if limit is not None else None if full else loaded.limit
-    specs = list(corpus or loaded.corpora)
+    size = None if limit == 0 else limit if limit is not None else None if options.full else loaded.limit
+    specs = names_of("corpus", options.corpus or loaded.corpora)
     opened = [(open_stored if stored else open_corpus)(spec) for spec in specs]
     names = [one.name for one in opened]
     twice = next((name for name in names if names.count(name) > 1), None)

@@ -3,16 +3,16 @@
 import time
 from collections.abc import Sequence
 from itertools import cycle, islice
-from typing import Any
 
 import numpy as np
 
+from askd_bench.arguments import whole_number_of
 from askd_bench.errors import UserError
 from askd_bench.evaluation.latency_line import LatencyLine, LengthLatency
-from askd_bench.evaluation.progress import Progress, Silent
 from askd_bench.evaluation.speed import clips_within
 from askd_bench.models.load import load_transcriber
 from askd_bench.models.protocol import Transcriber, is_timed
+from askd_bench.options import ModelOptions
 from askd_bench.signature import ModelCard
 from askd_bench.types import SAMPLING_RATE, Samples
 
@@ -25,8 +25,7 @@ def bench_lengths(
     clips: int = 32,
     rounds: int = 3,
     warmup: int = 2,
-    progress: Progress | None = None,
-    **options: Any,
+    options: ModelOptions | None = None,
 ) -> LatencyLine:
     """Measure how long a clip takes by itself, from samples to text, front end included.
 
@@ -39,16 +38,14 @@ def bench_lengths(
         clips: how many of each length.
         rounds: how often all are decoded.
         warmup: clips of each length decoded beforehand and not counted.
-        progress: told what "auto" chose.
-        options: see `models.options.Options`.
+        options: how to run the model.
 
     Raises:
         UserError: bad input, or a model without timings of its own.
     """
     for name, value, least in (("clips", clips, 1), ("rounds", rounds, 1), ("warmup", warmup, 0)):
-        if value < least:
-            raise UserError(f"{name}: {value} is out of range (allowed: {least} or more)")
-    transcriber = load_transcriber(model, say=(progress or Silent()).note, **options)
+        whole_number_of(name, value, least=least)
+    transcriber = load_transcriber(model, options)
     if not is_timed(transcriber):
         raise UserError(f"model: {model!r} has no speed of its own to measure (allowed: a model that decodes)")
     lengths = _lengths(seconds, transcriber.window_s)

@@ -8,6 +8,7 @@ from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from askd_bench.arguments import Several, StrPath, path_of, paths_of
 from askd_bench.compression import DamagedFile
 from askd_bench.errors import UserError
 from askd_bench.evaluation.shards import Done
@@ -32,9 +33,7 @@ class _Found:
         return f"shard {self.shard.index}/{self.shard.count} in {str(self.path)!r}"
 
 
-def merge(
-    shards: Sequence[Path], *, output: Path = Path("results"), normalizer: str = DEFAULT_NORMALISER, overwrite: bool = False
-) -> list[Result]:
+def merge(shards: Several, *, output: StrPath = "results", normalizer: str = DEFAULT_NORMALISER, overwrite: bool = False) -> list[Result]:
     """Join the shards of `run --shard`; the command `askd-bench merge` with the same names and defaults.
 
     The rows are those of a whole run, byte for byte but for the timings, which are each shard's own. No model is needed.
@@ -53,9 +52,10 @@ def merge(
             nothing is written.
     """
     normaliser(normalizer)
+    output = path_of("output", output)
     runs: defaultdict[Path, list[_Found]] = defaultdict(list)
-    for found in _find(shards):
-        runs[Path(output) / found.signature.place].append(found)
+    for found in _find(paths_of("shards", shards)):
+        runs[output / found.signature.place].append(found)
     complete = {path: _complete(found) for path, found in sorted(runs.items())}
     with ExitStack() as stack, cannot_be("written", output, argument="output"):
         for path in complete:

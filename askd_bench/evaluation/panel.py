@@ -1,6 +1,6 @@
 """Models that hear the same renderings: from a batch of prepared utterances to each model's rows."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -69,12 +69,12 @@ class Executor(Protocol):
 
 
 class Hearing:
-    """A panel with its models, in the process that has loaded them; `say` is told when a batch had to be halved."""
+    """A panel with its models, in the process that has loaded them."""
 
-    def __init__(self, panel: Panel, transcribers: Sequence[Transcriber], say: Callable[[str], None]) -> None:
+    def __init__(self, panel: Panel, transcribers: Sequence[Transcriber]) -> None:
         self._panel = panel
         self._members = [transcribers[number] for number in panel.models]
-        self._ensemble = Ensemble(say)
+        self._ensemble = Ensemble()
         self.warm: set[int] = set()
 
     def rows(self, work: Work, prepared: Sequence[Prepared]) -> list[list[Row]]:

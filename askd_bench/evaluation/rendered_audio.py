@@ -5,13 +5,14 @@ import io
 import itertools
 import unicodedata
 from collections import defaultdict
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Annotated, Any
 
 import soundfile
 from pydantic import BaseModel, ConfigDict, Field
 
+from askd_bench.arguments import StrPath, path_of
 from askd_bench.audio import to_int16
 from askd_bench.compression import stored_lines
 from askd_bench.corpora import Corpus, open_stored
@@ -23,8 +24,9 @@ from askd_bench.evaluation.unfinished_manifest import UnfinishedManifest
 from askd_bench.evaluation.workers import Prepared, Preparer, Workers, default_workers
 from askd_bench.files import Text, Whole, cannot_be, parse_json, write_whole
 from askd_bench.models.protocol import RawAudio
+from askd_bench.options import SpeechOptions
 from askd_bench.suites import load_suite
-from askd_bench.types import SAMPLING_RATE, Samples, Split
+from askd_bench.types import SAMPLING_RATE, Samples
 
 MANIFEST_FILE = "manifest.jsonl"
 _CHUNK = 16
@@ -33,17 +35,12 @@ _LONGEST_NAME = 200
 
 
 def render(
-    suite: str = "noisy",
+    suite: StrPath = "noisy",
+    out: StrPath | None = None,
+    options: SpeechOptions | None = None,
     *,
-    out: Path,
-    corpus: Sequence[str] | None = None,
-    conditions: Sequence[str] | None = None,
-    full: bool = False,
-    limit: int | None = None,
-    split: Split = "test",
-    noise_dir: Path | None = None,
-    workers: int | None = None,
     progress: Progress | None = None,
+    **changes: Any,
 ) -> Path:
     """Write every chosen utterance under every chosen condition as FLAC (16 kHz, int16), with a manifest, and return the manifest's path.
 
@@ -54,17 +51,23 @@ def render(
     `suite, version, corpus, source, condition, utterance, speaker, group, audio_sha256, realised, error`; its hash is what `run` records.
 
     Args:
+        suite, progress: as for `run`.
         out: a folder that is new or empty, or holds the beginning of this very rendering.
-        suite, corpus, conditions, full, limit, split, noise_dir, workers, progress: as for `run`.
+        options: which speech, under which conditions.
+        changes: of single options.
 
     Raises:
-        UserError: bad input, or `out` holds something else, or cannot be written; what is rendered stays.
+        UserError: bad input, or `out` is missing, holds something else, or cannot be written; what is rendered stays.
     """
-    inputs = resolve_inputs(suite, corpus=corpus, conditions=conditions, full=full, limit=limit, split=split, noise_dir=noise_dir)
+    options = SpeechOptions.of(options, changes)
+    if out is None:
+        raise UserError("out: is missing (allowed: a new or empty folder)")
+    out = path_of("out", out)
+    inputs = resolve_inputs(suite, options)
     with cannot_be("written", out, argument="out"):
         unfinished = UnfinishedManifest(out, inputs)
     with unfinished:
-        for row, samples in rendered_rows(inputs, skip=unfinished.done, workers=workers, progress=progress):
+        for row, samples in rendered_rows(inputs, skip=unfinished.done, workers=options.workers, progress=progress):
             if samples is not None:
                 _write(out / row["audio_filepath"], samples)
             unfinished.append(row)
@@ -110,12 +113,13 @@ def rendered_rows(
                 progress.advance(batch.condition.id, len(prepared), kept=False)
 
 
-def check(manifest: Path, *, noise_dir: Path | None = None, workers: int | None = None) -> list[str]:
+def check(manifest: StrPath, *, noise_dir: StrPath | None = None, workers: int | None = None) -> list[str]:
     """Render what a manifest lists again and return every difference as `suite source condition utterance: listed hash -> hash now`.
 
     Raises:
         UserError: the manifest is missing or is none of `render`'s.
     """
+    manifest = path_of("check", manifest)
     wanted: defaultdict[tuple[str, int, str], dict[tuple[str, str], str | None]] = defaultdict(dict)
     for row in _read(manifest):
         wanted[row.suite, row.version, row.source][row.condition, row.utterance] = row.audio_sha256
@@ -134,7 +138,7 @@ def check(manifest: Path, *, noise_dir: Path | None = None, workers: int | None 
 
 
 def hashes_now(
-    suite: str, corpus: str, keys: Collection[tuple[str, str]], noise_dir: Path | None, workers: int | None
+    suite: str, corpus: str, keys: Collection[tuple[str, str]], noise_dir: StrPath | None, workers: int | None
 ) -> Iterator[tuple[str, str, str | None]]:
     """Render again and yield (condition, utterance, hash now) of every key; None where it cannot be rendered or is no more.
 
@@ -147,7 +151,7 @@ def hashes_now(
         UserError: unknown suite or corpus.
     """
     conditions = sorted({condition for condition, _ in keys})
-    inputs = resolve_inputs(suite, corpus=[corpus], conditions=None, full=True, limit=0, split="test", noise_dir=noise_dir, stored=True)
+    inputs = resolve_inputs(suite, SpeechOptions(corpus=corpus, full=True, limit=0, noise_dir=noise_dir), stored=True)
     left = set(keys)
     batches = [
         Batch(inputs.suite.conditions[condition], chunk[start : start + _CHUNK])

@@ -5,15 +5,17 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from askd_bench.arguments import whole_number_of
 from askd_bench.corpora import open_corpus, select
 from askd_bench.errors import UserError
 from askd_bench.evaluation.memory import peak_memory_bytes
-from askd_bench.evaluation.progress import Progress, Silent
 from askd_bench.evaluation.timings import Benchmark, Speed
+from askd_bench.log import LOG
 from askd_bench.metrics.speed import latency, rtfx
 from askd_bench.models.load import load_transcriber
 from askd_bench.models.names import DEFAULT_MODEL
 from askd_bench.models.protocol import Transcriber, is_timed
+from askd_bench.options import ModelOptions
 from askd_bench.perturbations.base import Scene
 from askd_bench.rendering import render
 from askd_bench.suites import Condition
@@ -27,20 +29,12 @@ def bench(
     *,
     corpus: str = "prompts",
     clips: int = 32,
-    batch_sizes: Sequence[int] = (1, 4, 16),
+    batch_sizes: int | Sequence[int] = (1, 4, 16),
     rounds: int = 3,
     warmup: int = 2,
-    dtype: str = "auto",
-    device: str = "auto",
-    threads: int | None = None,
-    language: str = "en",
-    task: str = "transcribe",
-    num_beams: int = 1,
-    audio_context: str | int | None = None,
-    trust_remote_code: bool = False,
-    progress: Progress | None = None,
+    options: ModelOptions | None = None,
 ) -> Benchmark:
-    """Measure how fast a model is; the command `askd-bench bench` with the same names and defaults.
+    """Measure how fast a model is; the command `askd-bench bench`.
 
     Every batch size decodes the same clips, sorted by length, as a run does. First `warmup` batches are decoded and forgotten, then all
     clips `rounds` times. On a GPU the clock waits for the device, because a transcription is on the host when it is done.
@@ -52,31 +46,17 @@ def bench(
         batch_sizes: from the smallest up.
         rounds: how often all clips are decoded.
         warmup: batches decoded beforehand.
-        dtype, device, threads, language, task, num_beams, audio_context, trust_remote_code: see `models.options.Options`.
-        progress: told what "auto" chose.
+        options: how to run the model.
 
     Raises:
         UserError: bad input, or a model without timings of its own.
     """
-    progress = progress or Silent()
-    limits = [("clips", clips, 1), ("rounds", rounds, 1), ("warmup", warmup, 0), *(("batch_sizes", size, 1) for size in batch_sizes)]
-    for name, value, least in limits:
-        if value < least:
-            raise UserError(f"{name}: {value} is out of range (allowed: {least} or more)")
-    if not batch_sizes:
+    for name, value, least in (("clips", clips, 1), ("rounds", rounds, 1), ("warmup", warmup, 0)):
+        whole_number_of(name, value, least=least)
+    sizes = sorted({whole_number_of("batch_sizes", size, least=1) for size in _listed(batch_sizes)})
+    if not sizes:
         raise UserError("batch_sizes: none is given (allowed: one or more)")
-    transcriber = load_transcriber(
-        model,
-        dtype=dtype,
-        device=device,
-        threads=threads,
-        language=language,
-        task=task,
-        num_beams=num_beams,
-        audio_context=audio_context,
-        trust_remote_code=trust_remote_code,
-        say=progress.note,
-    )
+    transcriber = load_transcriber(model, options)
     if not is_timed(transcriber):
         raise UserError(f"model: {model!r} has no speed of its own to measure (allowed: a model that decodes)")
     audio = clips_within(corpus, clips, transcriber.window_s)
@@ -85,7 +65,7 @@ def bench(
     frontend_s = (time.perf_counter() - started) / len(features)
     audio_s = sum(len(samples) for samples in audio) / SAMPLING_RATE
     speeds = []
-    for size in sorted(set(batch_sizes)):
+    for size in sizes:
         batches = [features[start : start + size] for start in range(0, len(features), size)]
         for batch in (batches * (warmup // len(batches) + 1))[:warmup]:
             transcriber.transcribe(batch)
@@ -103,8 +83,12 @@ def bench(
                 peak_memory_bytes=peak_memory_bytes(),
             )
         )
-        progress.note(f"batch {size}: {len(seconds)} measurements")
+        LOG.info(f"batch {size}: {len(seconds)} measurements")
     return Benchmark(transcriber.card, len(features), audio_s, speeds)
+
+
+def _listed(sizes: int | Sequence[int]) -> Sequence[int]:
+    return sizes if isinstance(sizes, Sequence) and not isinstance(sizes, str) else [sizes]
 
 
 def clips_within(corpus: str, clips: int, window_s: float | None) -> list[Samples]:

@@ -1,11 +1,12 @@
 """One batch through several models: equal encoders run once, and a batch that is too large for memory is halved."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from askd_bench.errors import UserError
+from askd_bench.log import LOG
 from askd_bench.models.memory import is_out_of_memory
 from askd_bench.models.protocol import Features, SharesEncoder, Transcriber, is_timed
 from askd_bench.types import Failure, Transcription
@@ -28,12 +29,8 @@ class Ensemble:
 
     Models with equal `encoder_key` share one pass of the encoder. Each is charged for the whole of it, so that its timings are those of a
     run of its own.
-
-    Attributes:
-        say: told when a batch had to be halved.
     """
 
-    say: Callable[[str], None]
     _largest: dict[int, int] = field(default_factory=dict)
 
     def transcribe(self, transcribers: Sequence[Transcriber], features: Sequence[Sequence[Features]]) -> list[list[Decoded]]:
@@ -95,7 +92,7 @@ class Ensemble:
                 f"model: {transcriber.card.id!r} failed on {size} clips: {said} (the rows so far stay; ASKD_BENCH_TRACEBACK=1 shows where)"
             ) from error
         self._largest[id(transcriber)] = size // 2
-        self.say(f"{transcriber.card.id}: {size} utterances together are too much for memory; going on with {size // 2}")
+        LOG.warning(f"{transcriber.card.id}: {size} utterances together are too much for memory; going on with {size // 2}")
 
 
 def _shared_out(transcriptions: Sequence[Transcription | Failure], seconds: float | None) -> list[Decoded]:

@@ -10,14 +10,17 @@ from dataclasses import dataclass
 from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
+from typing import cast
 
 from threadpoolctl import threadpool_limits
 
+from askd_bench.arguments import Several, StrPath, path_of, paths_of, whole_number_of
 from askd_bench.errors import UserError
 from askd_bench.evaluation.inputs import Inputs, resolve_inputs
 from askd_bench.evaluation.plan import Plan
 from askd_bench.evaluation.rendered_audio import hashes_now
 from askd_bench.files import to_json
+from askd_bench.options import Reported, SpeechOptions
 from askd_bench.paths import REFERENCE_RESULTS_DIR
 from askd_bench.results import Result, result_folders, row_from_json, row_to_json
 from askd_bench.signature import SIGNATURE_FILE, Signature
@@ -44,7 +47,7 @@ class Verdict:
 
 
 def verify(
-    result_dirs: Sequence[Path] | None = None, *, sample: int = SAMPLE, noise_dir: Path | None = None, workers: int | None = None
+    result_dirs: Several | None = None, *, sample: int = SAMPLE, noise_dir: StrPath | None = None, workers: int | None = None
 ) -> Iterator[Verdict]:
     """Yield a verdict on each result directory, in order.
 
@@ -58,13 +61,13 @@ def verify(
         UserError: a directory is no result, or a number out of range.
     """
     for name, value in (("sample", sample), ("workers", workers or 0)):
-        if value < 0:
-            raise UserError(f"{name}: {value} is out of range (allowed: 0 or more)")
-    results = [Result.at(path) for path in (result_folders(REFERENCE_RESULTS_DIR) if result_dirs is None else result_dirs)]
+        whole_number_of(name, value, least=0)
+    folders = result_folders(REFERENCE_RESULTS_DIR) if result_dirs is None else paths_of("result_dirs", result_dirs)
+    results = [Result.at(path) for path in folders]
     if not results:
         raise UserError(f"result_dirs: there are none in {str(REFERENCE_RESULTS_DIR)!r} (allowed: at least one)")
     count = min(len(results), os.cpu_count() or 1) if workers is None else workers
-    task = partial(_verify, sample=sample, noise_dir=noise_dir)
+    task = partial(_verify, sample=sample, noise_dir=None if noise_dir is None else path_of("noise_dir", noise_dir))
     return _in_processes(task, results, count) if count > 1 else map(task, results)
 
 
@@ -152,16 +155,14 @@ def _inputs(signature: Signature, rows: Sequence[Row], noise_dir: Path | None) -
     limits = [signature.limit] if signature.limit is not None else [0, heard, load_suite(signature.suite.name).limit]
     found: list[tuple[list[str], Inputs]] = []
     for limit in dict.fromkeys(limits):
-        inputs = resolve_inputs(
-            signature.suite.name,
-            corpus=[corpus.source],
+        options = SpeechOptions(
+            corpus=corpus.source,
             conditions=list(signature.conditions),
-            full=False,
             limit=limit,
-            split=corpus.split,
+            split=cast("Reported", corpus.split),
             noise_dir=noise_dir,
-            stored=True,
         )
+        inputs = resolve_inputs(signature.suite.name, options, stored=True)
         now = inputs.signature(
             inputs.corpora[0],
             model=signature.model,

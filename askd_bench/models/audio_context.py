@@ -12,6 +12,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
 from askd_bench.errors import UserError
+from askd_bench.options import FULL
 from askd_bench.types import SAMPLING_RATE
 
 SAMPLES_PER_POSITION = SAMPLING_RATE // 50
@@ -19,9 +20,6 @@ SAMPLES_PER_POSITION = SAMPLING_RATE // 50
 
 CONFIG_FIELD = "audio_context"
 """Where a checkpoint's `config.json` keeps it, as a table with the three fields; transformers keeps the field and does not mind it."""
-
-FULL = "full"
-"""The option's value for the whole window, whatever the checkpoint says."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +91,7 @@ def choose_context(asked: str | int | None, config: Any) -> AudioContext | None:
     """Return the audio context that a Whisper model is to run on, or None for the whole window.
 
     Args:
-        asked: a margin, "full", or None for what the checkpoint says. A margin leaves the checkpoint's floor and rows.
+        asked: the option: a margin, "full", or None for what the checkpoint says. A margin leaves the checkpoint's floor and rows.
         config: the checkpoint's configuration.
 
     Raises:
@@ -104,16 +102,4 @@ def choose_context(asked: str | int | None, config: Any) -> AudioContext | None:
     stored = from_config(config)
     if asked is None:
         return stored
-    return replace(stored or AudioContext(margin=0), margin=read_margin(asked))
-
-
-def read_margin(asked: str | int) -> int:
-    """Return the margin that an option gives in digits.
-
-    Raises:
-        UserError: it is no whole number, or below 0.
-    """
-    text = str(asked)
-    if not (text.isascii() and text.isdecimal()):
-        raise UserError(f"audio_context: {asked!r} is out of range (allowed: a whole number, 0 or more, of positions as margin; or full)")
-    return int(text)
+    return replace(stored or AudioContext(margin=0), margin=int(asked))

@@ -5,7 +5,8 @@ import os
 import torch
 
 from askd_bench.errors import UserError
-from askd_bench.models.options import Options
+from askd_bench.log import LOG
+from askd_bench.options import ModelOptions
 
 _DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 
@@ -47,7 +48,7 @@ def has_amx() -> bool:
     return bool(capabilities.get("amx_tile") and capabilities.get("amx_bf16"))
 
 
-def set_up(options: Options) -> tuple[torch.device, torch.dtype]:
+def set_up(options: ModelOptions) -> tuple[torch.device, torch.dtype]:
     """Set torch's threads, and choose device and dtype.
 
     Raises:
@@ -58,9 +59,9 @@ def set_up(options: Options) -> tuple[torch.device, torch.dtype]:
     return device, choose_dtype(options.dtype, device)[0]
 
 
-def say_dtype(options: Options) -> None:
-    """Tell what "auto" came to, and why."""
+def say_dtype(options: ModelOptions) -> None:
+    """Log what "auto" came to, and why."""
     if options.dtype == "auto":
         device = choose_device(options.device)
         dtype, reason = choose_dtype(options.dtype, device)
-        options.say(f"dtype auto: {str(dtype).removeprefix('torch.')} on {device.type}; {reason}")
+        LOG.info(f"dtype auto: {str(dtype).removeprefix('torch.')} on {device.type}; {reason}")

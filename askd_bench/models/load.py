@@ -1,16 +1,23 @@
-"""From a `--model` argument to a transcriber: a prefix names the runtime; of a checkpoint its own configuration does, never its name."""
+"""From what names a model to a transcriber: a prefix names the runtime; of a checkpoint its own configuration does, never its name."""
 
 from collections.abc import Callable
+from dataclasses import fields
 from importlib import import_module
-from typing import Any
+from pathlib import Path
+from typing import Any, cast
 
 from transformers import MODEL_FOR_CTC_MAPPING, MODEL_FOR_SPEECH_SEQ_2_SEQ_MAPPING, WhisperConfig
 
+from askd_bench.arguments import StrPath, wrong_type
 from askd_bench.errors import UserError
 from askd_bench.models.checkpoint import Checkpoint, one_line, open_checkpoint
 from askd_bench.models.devices import say_dtype
-from askd_bench.models.options import Options
+from askd_bench.models.external.function import Recogniser, of_function
 from askd_bench.models.protocol import Transcriber
+from askd_bench.options import ModelOptions
+
+Model = StrPath | Transcriber | Recogniser
+"""What `run` takes for a model."""
 
 RUNTIMES = {
     "ctranslate2": "askd_bench.models.exports.ctranslate2_whisper",
@@ -23,21 +30,27 @@ RUNTIMES = {
 """`--model` prefix -> the module whose `load(model, options)` makes the transcriber; each is imported only when asked for."""
 
 
-def load_transcriber(model: str, **options: Any) -> Transcriber:
+def load_transcriber(model: Model, options: ModelOptions | None = None, **changes: Any) -> Transcriber:
     """Load a model in whatever runtime its argument names.
 
     Args:
         model: a bundled checkpoint's name, a folder, or a Hub id with an optional `@revision`, for transformers; or a runtime's prefix and
-            what it takes: `ctranslate2:FOLDER`, `onnx:FOLDER`, `python:module:factory`, `transcripts:FILE.jsonl`, `http://...`.
-        options: see `Options`.
+            what it takes: `ctranslate2:FOLDER`, `onnx:FOLDER`, `python:module:factory`, `transcripts:FILE.jsonl`, `http://...`; or a
+            function from samples to text (see `external.function`); or a `Transcriber`, which is returned as it is.
+        options: how to run it.
+        changes: of single options.
 
     Raises:
         UserError: the model is unknown, unreadable or not a speech recogniser we can run; an option is out of range.
     """
-    settings = Options(**options)
+    settings = ModelOptions.of(options, changes)
+    if isinstance(model, Path):
+        model = str(model)
+    if not isinstance(model, str):
+        return _of_object(model, settings)
     prefix, colon, _ = model.partition(":")
     if colon and prefix in RUNTIMES:
-        load: Callable[[str, Options], Transcriber] = import_module(RUNTIMES[prefix]).load
+        load: Callable[[str, ModelOptions], Transcriber] = import_module(RUNTIMES[prefix]).load
         return load(model, settings)
     checkpoint = open_checkpoint(model, trust_remote_code=settings.trust_remote_code)
     try:
@@ -50,7 +63,19 @@ def load_transcriber(model: str, **options: Any) -> Transcriber:
     return transcriber
 
 
-def _adapter(checkpoint: Checkpoint) -> Callable[[Checkpoint, Options], Transcriber]:
+def _of_object(model: object, options: ModelOptions) -> Transcriber:
+    lacking = [name for name in ("card", "window_s", "frontend", "transcribe") if not hasattr(model, name)]
+    if not lacking:
+        options.must_be_default(*(one.name for one in fields(options)), model="a Transcriber, which is loaded already")
+        return cast("Transcriber", model)
+    if not callable(model) or isinstance(model, type):
+        raise wrong_type(
+            "model", model, "a name or path, a function from samples to text, or a Transcriber; it lacks " + ", ".join(lacking)
+        )
+    return of_function(model, options)
+
+
+def _adapter(checkpoint: Checkpoint) -> Callable[[Checkpoint, ModelOptions], Transcriber]:
     config = type(checkpoint.config)
     if issubclass(config, WhisperConfig):
         return import_module("askd_bench.models.whisper.transcriber").load  # type: ignore[no-any-return]

@@ -1,11 +1,11 @@
 """`compare`: a student beside its teacher, and beside a control trained without it, on the same audio."""
 
 from collections.abc import Sequence
-from pathlib import Path
 
 from rich.console import Group
 from rich.text import Text
 
+from askd_bench.arguments import StrPath, path_of
 from askd_bench.errors import UserError
 from askd_bench.metrics.catalogue import METRICS
 from askd_bench.metrics.comparison import Comparison
@@ -22,7 +22,7 @@ from askd_bench.types import Row
 _EXPLAINED = ("p_holm", "matched_pairs_p_holm", "detectable")
 
 
-def compare(student: Path, teacher: Path, *, control: Path | None = None, normalizer: str = DEFAULT_NORMALISER) -> Comparison:
+def compare(student: StrPath, teacher: StrPath, *, control: StrPath | None = None, normalizer: str = DEFAULT_NORMALISER) -> Comparison:
     """Compare result directories on the clips and conditions that all of them have.
 
     Args:
@@ -46,7 +46,7 @@ def compare(student: Path, teacher: Path, *, control: Path | None = None, normal
     return compare_rows(of_student, of_teacher, *of_control, normalizer=normalizer)
 
 
-def left_out(student: Path, teacher: Path, *, control: Path | None = None) -> list[str]:
+def left_out(student: StrPath, teacher: StrPath, *, control: StrPath | None = None) -> list[str]:
     """Return whose clips are not compared since another result lacks them, e.g. "48 of the teacher's 192 (white-0dB, white-10dB)"."""
     results = _opened(student, teacher, control)
     tables = {role: [_key(row) for row in _reported(result)] for role, result in results.items()}
@@ -60,9 +60,9 @@ def left_out(student: Path, teacher: Path, *, control: Path | None = None) -> li
     return told
 
 
-def _opened(student: Path, teacher: Path, control: Path | None) -> dict[str, Result]:
+def _opened(student: StrPath, teacher: StrPath, control: StrPath | None) -> dict[str, Result]:
     paths = {"student": student, "teacher": teacher} | ({"control": control} if control is not None else {})
-    return {role: Result.open(path) for role, path in paths.items()}
+    return {role: Result.open(path_of(role, path)) for role, path in paths.items()}
 
 
 def _reported(result: Result) -> list[Row]:
@@ -79,7 +79,7 @@ def _key(row: Row) -> Key:
     return row.condition, row.utterance
 
 
-def decoded_differently(student: Path, teacher: Path, *, control: Path | None = None) -> list[str]:
+def decoded_differently(student: StrPath, teacher: StrPath, *, control: StrPath | None = None) -> list[str]:
     """Return how the others' decoding differs from the student's, e.g. 'teacher: audio_context: "margin 64" -> null'; it may."""
     own, *others = (Result.open(path).signature().model.decoding for path in (student, teacher, control) if path is not None)
     return [f"{role}: {one}" for role, other in zip(("teacher", "control"), others, strict=False) for one in differences(own, other)]

@@ -7,6 +7,7 @@ from typing import Any
 
 from rich.console import RenderableType
 
+from askd_bench.arguments import StrPath, path_of
 from askd_bench.errors import unknown_name
 from askd_bench.metrics.summary import POOLED
 from askd_bench.report.headline import headline, title_of
@@ -19,7 +20,7 @@ from askd_bench.text import DEFAULT_NORMALISER, NORMALISERS
 ALL = "all"
 
 
-def score(result_dir: Path, normalizer: str = DEFAULT_NORMALISER) -> dict[str, Any]:
+def score(result_dir: StrPath, normalizer: str = DEFAULT_NORMALISER) -> dict[str, Any]:
     """Compute a result's summary again from its rows, store it, and return it; no model is needed.
 
     With the normaliser "all", return normaliser -> summary, and store nothing: how much of a figure is the choice of normaliser?
@@ -27,7 +28,7 @@ def score(result_dir: Path, normalizer: str = DEFAULT_NORMALISER) -> dict[str, A
     Raises:
         UserError: no result directory, or an unknown normaliser.
     """
-    result = Result.open(result_dir)
+    result = Result.open(path_of("result_dir", result_dir))
     if normalizer == ALL:
         return {name: result.summarise(normalizer=name) for name in NORMALISERS}
     if normalizer not in NORMALISERS:

@@ -38,7 +38,7 @@ def test_students_of_one_teacher_share_its_encoder_and_a_stranger_does_not(famil
 def test_rows_are_those_of_separate_runs_and_the_encoder_runs_once(
     family: dict[str, Any], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(module, "load_transcriber", lambda model, **_: family[model])
+    monkeypatch.setattr(module, "load_transcriber", lambda model, _: family[model])
     encoded: list[int] = []
     for one in family.values():
         encode = one.encode
@@ -56,7 +56,7 @@ def test_rows_are_those_of_separate_runs_and_the_encoder_runs_once(
 
 def test_a_shared_encoder_is_charged_to_each(family: dict[str, Any], clips_of_silence: list[Any]) -> None:
     transcribers = list(family.values())
-    decoded = Ensemble(print).transcribe(transcribers, [clips_of_silence] * 3)
+    decoded = Ensemble().transcribe(transcribers, [clips_of_silence] * 3)
     encoder_s = 0.02  # far less than a real encoder takes, far more than reading a cache
     assert all(one.decode_s * one.batch > encoder_s for model in decoded for one in model)
 
@@ -68,7 +68,7 @@ def clips_of_silence(family: dict[str, Any]) -> list[Any]:
 
 
 def test_models_at_different_stages_of_one_plan_go_on_together(small_corpus: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    def load(model: str, **_: Any) -> HashingTranscriber:
+    def load(model: str, options: Any) -> HashingTranscriber:
         return HashingTranscriber(card=CARD.model_copy(update={"id": model}))
 
     monkeypatch.setattr(module, "load_transcriber", load)
@@ -101,18 +101,13 @@ class Small(HashingTranscriber):
 
 
 def test_too_large_a_batch_is_halved_until_it_fits_and_rows_say_so(
-    small_corpus: Path, stub_model: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    small_corpus: Path, stub_model: Any, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, tmp_path: Path
 ) -> None:
-    small, said = Small(), []
+    small = Small()
     monkeypatch.setattr(module, "load_transcriber", lambda *_, **__: small)
-
-    class Notes:
-        def __getattr__(self, name: str) -> Any:
-            return said.append if name == "note" else lambda *_, **__: None
-
     settings: dict[str, Any] = {"corpus": [str(small_corpus)], "conditions": ["white-0dB"], "batch_size": 9, "workers": 0}
-    run("noisy", "stub", output=tmp_path / "small", progress=Notes(), **settings)
-    assert [message.split(": ")[1] for message in said] == [
+    run("noisy", "stub", output=tmp_path / "small", **settings)
+    assert [message.split(": ")[1] for message in caplog.messages] == [
         "8 utterances together are too much for memory; going on with 4",
         "4 utterances together are too much for memory; going on with 2",
     ]
@@ -124,7 +119,7 @@ def test_too_large_a_batch_is_halved_until_it_fits_and_rows_say_so(
     assert without_batch == [{**row, "batch": None} for row in rows(tmp_path / "large", "stub", "small")]
 
 
-def test_other_errors_and_single_clips_are_not_halved() -> None:
+def test_other_errors_and_single_clips_are_not_halved(caplog: pytest.LogCaptureFixture) -> None:
     class Broken(HashingTranscriber):
         def transcribe(self, features: Sequence[Any]) -> list[Any]:
             raise RuntimeError("mat1 and mat2 shapes cannot be multiplied")
@@ -132,10 +127,9 @@ def test_other_errors_and_single_clips_are_not_halved() -> None:
     class Never(Small):
         holds = 0
 
-    said: list[str] = []
     features = [HashingTranscriber().frontend(torch.zeros(1600).numpy())] * 2
     with pytest.raises(UserError, match=r"failed on . clips: RuntimeError: .*shapes"):
-        Ensemble(said.append).transcribe([Broken()], [features])
+        Ensemble().transcribe([Broken()], [features])
     with pytest.raises(UserError, match="allocate"):
-        Ensemble(said.append).transcribe([Never()], [features])
-    assert len(said) == 1, "two were halved to one, and one cannot be halved"
+        Ensemble().transcribe([Never()], [features])
+    assert len(caplog.messages) == 1, "two were halved to one, and one cannot be halved"

@@ -9,6 +9,7 @@ from transformers import WhisperConfig
 
 from askd_bench.errors import UserError
 from askd_bench.models.audio_context import AudioContext, choose_context, from_config
+from askd_bench.options import ModelOptions
 from askd_bench.types import SAMPLING_RATE
 
 
@@ -63,4 +64,4 @@ def test_an_option_sets_the_margin_and_leaves_the_rest():
 @pytest.mark.parametrize("asked", [-1, "-1", "1.5", "whole", "", True, "٣"])
 def test_a_wrong_option_is_one_line_that_says_what_is_allowed(asked):
     with pytest.raises(UserError, match=r"^audio_context: .* is out of range \(allowed: a whole number, 0 or more.*full\)$"):
-        choose_context(asked, WhisperConfig())
+        ModelOptions(audio_context=asked)

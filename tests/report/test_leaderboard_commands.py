@@ -9,6 +9,7 @@ from leaderboard_results import ANCHOR, Line, few, write_result
 
 from askd_bench.cli import app
 from askd_bench.evaluation.inputs import resolve_inputs
+from askd_bench.options import SpeechOptions
 from askd_bench.paths import REFERENCE_RESULTS_DIR
 from askd_bench.report.leaderboard.boards import read_boards
 from askd_bench.report.leaderboard.commands import commands
@@ -32,15 +33,13 @@ def options_of(command: str) -> dict[str, list[str]]:
 def hears(command: str) -> set[tuple[str, str, str]]:
     """Return the (corpus, condition, utterance) that a run of the command reports."""
     options = options_of(command)
-    inputs = resolve_inputs(
-        options["suite"][0],
+    speech = SpeechOptions(
         corpus=options.get("corpus"),
         conditions=options.get("conditions"),
         full="full" in options,
         limit=int(options["limit"][0]) if "limit" in options else None,
-        split="test",
-        noise_dir=None,
     )
+    inputs = resolve_inputs(options["suite"][0], speech)
     return {
         (one.reported.name, condition.id, utterance.id)
         for one in inputs.corpora

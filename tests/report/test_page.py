@@ -15,7 +15,7 @@ from page_results import HOSTILE, REAL, TEACHER, hostile, some_rows, student, wr
 from typer.testing import CliRunner
 
 from askd_bench import cli
-from askd_bench.errors import UserError
+from askd_bench.errors import FigureWarning, UserError
 from askd_bench.metrics.catalogue import METRICS
 from askd_bench.paths import REFERENCE_RESULTS_DIR
 from askd_bench.report.compare import compare
@@ -148,9 +148,11 @@ def test_failed_recordings_and_unfinished_runs_are_told(tmp_path: Path) -> None:
     lost |= {"token_entropies": [], "tempered_logprobs": {}, "decode_s": None}
     result = write_result(tmp_path, "m", CLEAN, lambda row: row | lost if row["utterance"].endswith("1") else row)
     (result / SUMMARY_FILE).unlink()
-    done = report([result], out=tmp_path / "page.html", gallery=0)
-    assert any("recordings failed and are in no figure" in warning for warning in done.warnings)
-    assert any("its run has not ended" in warning for warning in done.warnings)
+    with (
+        pytest.warns(FigureWarning, match="recordings failed and are in no figure"),
+        pytest.warns(FigureWarning, match="its run has not ended"),
+    ):
+        done = report(result, out=tmp_path / "page.html", gallery=0)
     assert any("failed)" in row[1] for row in lines_of(tree(done.page.read_text()), "Headline"))
 
 

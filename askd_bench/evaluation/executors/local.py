@@ -1,7 +1,7 @@
 """The executor of one machine: models in this process, rendering in worker processes ahead of them."""
 
 import itertools
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 
 from askd_bench.evaluation.memory import peak_memory_bytes
 from askd_bench.evaluation.panel import Hearing, Panel, Work
@@ -12,18 +12,17 @@ from askd_bench.types import Row
 
 
 class Local:
-    """See `Executor`; `workers` render, `say` is told what a person should know."""
+    """See `Executor`; `workers` render."""
 
-    def __init__(self, models: Sequence[Transcriber], *, workers: Workers, say: Callable[[str], None], profile: Profile) -> None:
+    def __init__(self, models: Sequence[Transcriber], *, workers: Workers, profile: Profile) -> None:
         self.models = models
         self._workers = workers
-        self._say = say
         self._profile = profile
         self._hearing: Hearing | None = None
 
     def hear(self, panel: Panel, works: Iterator[Work]) -> Iterator[list[list[Row]]]:
         """Yield the rows of each member for each piece of work."""
-        self._hearing = Hearing(panel, self.models, self._say)
+        self._hearing = Hearing(panel, self.models)
         first = next(works, None)
         if first is None:
             return

@@ -12,8 +12,8 @@ import logging
 import os
 import socket
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, Self
 
 import ray
@@ -24,7 +24,10 @@ from askd_bench.evaluation.executors.ray_actor import Description, Hearer, Remot
 from askd_bench.evaluation.panel import Panel, Work
 from askd_bench.evaluation.profile import Profile
 from askd_bench.evaluation.versions import versions
+from askd_bench.log import LOG, Note
+from askd_bench.models.load import Model
 from askd_bench.models.protocol import Transcriber
+from askd_bench.options import ModelOptions
 from askd_bench.signature import differences
 from askd_bench.types import Row
 
@@ -67,12 +70,11 @@ class OnRay:
 
     def __init__(
         self,
-        load: Callable[..., Transcriber],
-        models: Sequence[str],
-        options: Mapping[str, Any],
+        load: Callable[[Model, ModelOptions], Transcriber],
+        models: Sequence[Model],
+        options: ModelOptions,
         *,
         address: str | None,
-        say: Callable[[str], None],
         profile: Profile,
     ) -> None:
         """Prepare; nothing is started.
@@ -80,15 +82,13 @@ class OnRay:
         Args:
             load: makes a transcriber of one of `models` and `options` in an actor; a function that can be imported there.
             models: arguments of `load`.
-            options: of `load`; "threads" is also how many cores an actor gets, one where it is None.
+            options: of `load`; `threads` is also how many cores an actor gets, one where it is None.
             address: of the cluster; None for the one this process is connected to, else for a new one on this machine.
-            say: told what a person should know.
             profile: told how long the driver waited.
         """
-        self._threads = options.get("threads") or 1
-        self._how = load, models, {**options, "threads": self._threads}
+        self._threads = options.threads or 1
+        self._how = load, models, replace(options, threads=self._threads)
         self._address = address
-        self._say = say
         self._profile = profile
         self._actors: list[Any] = []
         self._tasks = itertools.count()
@@ -128,11 +128,10 @@ class OnRay:
         task = ray.put(Task(next(self._tasks), panel, self._identity))
         numbered = (_Unit(number, unit) for number, unit in enumerate(itertools.chain([first], units)))
         for rows, notes in self._in_order(task, numbered):
-            for note in notes:
-                self._say(note)
+            _tell(notes)
             yield from rows
 
-    def _in_order(self, task: Any, units: Iterator[_Unit]) -> Iterator[tuple[list[list[list[Row]]], list[str]]]:
+    def _in_order(self, task: Any, units: Iterator[_Unit]) -> Iterator[tuple[list[list[list[Row]]], list[Note]]]:
         running: dict[Any, tuple[Any, _Unit | None]] = {_asked(actor): (actor, None) for actor in self._actors}
         idle: deque[Any] = deque()
         again: list[_Unit] = []
@@ -174,7 +173,7 @@ class OnRay:
                 if done:
                     return done[0]
                 if self._patient and not any(unit for _, unit in running.values()):
-                    self._say(f"the cluster has no {self._threads} free cores now; waiting for them")
+                    LOG.info(f"the cluster has no {self._threads} free cores now; waiting for them")
                     self._patient = False
 
     def _give_up(self, actor: Any, error: RayError) -> None:
@@ -209,7 +208,7 @@ class OnRay:
             UserError: none does.
         """
         machines = [node["Resources"] for node in ray.nodes() if node["Alive"]]
-        device = self._how[2].get("device", "auto")
+        device = self._how[2].device
         if device.startswith("cuda") or (device == "auto" and any(one.get("GPU") for one in machines)):
             self._gpus = 1
         places = [int(one.get("CPU", 0) // self._threads) for one in machines]
@@ -235,8 +234,12 @@ class OnRay:
         if different := differences(versions(), description.versions):
             raise UserError(f"executor: the cluster has other versions than this machine ({'; '.join(different[:3])}); allowed: the same")
         self.models, self._identity = description.models, description.identity
-        for note in description.notes:
-            self._say(note)
+        _tell(description.notes)
+
+
+def _tell(notes: Iterable[Note]) -> None:
+    for level, message in notes:
+        LOG.log(level, message)
 
 
 def _asked(actor: Any) -> Any:

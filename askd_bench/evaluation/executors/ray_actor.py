@@ -1,5 +1,6 @@
 """What runs on the machines of a Ray cluster: an actor that holds the models, and renders and hears what the driver sends it."""
 
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -7,7 +8,10 @@ from typing import Any
 from askd_bench.errors import UserError
 from askd_bench.evaluation.panel import Hearing, Panel, Work
 from askd_bench.evaluation.versions import versions
+from askd_bench.log import LOG, Kept, Note
+from askd_bench.models.load import Model
 from askd_bench.models.protocol import Frontend, Transcriber
+from askd_bench.options import ModelOptions
 from askd_bench.signature import ModelCard, differences
 from askd_bench.types import Row
 
@@ -27,7 +31,7 @@ class Description:
 
     models: Sequence[RemoteModel]
     versions: Mapping[str, str]
-    notes: Sequence[str]
+    notes: Sequence[Note]
 
     @property
     def identity(self) -> dict[str, Any]:
@@ -47,9 +51,11 @@ class Task:
 class Hearer:
     """What runs in an actor: loads the models once, and renders and hears units of work."""
 
-    def __init__(self, load: Callable[..., Transcriber], models: Sequence[str], options: Mapping[str, Any]) -> None:
+    def __init__(self, load: Callable[[Model, ModelOptions], Transcriber], models: Sequence[Model], options: ModelOptions) -> None:
         self._how = load, models, options
-        self._notes: list[str] = []
+        self._notes = Kept()
+        LOG.addHandler(self._notes)
+        LOG.setLevel(logging.INFO)
         self._transcribers: list[Transcriber] = []
         self._task: int | None = None
         self._hearing: Hearing | None = None
@@ -62,11 +68,11 @@ class Hearer:
         """
         if not self._transcribers:
             load, models, options = self._how
-            self._transcribers = [load(model, say=self._notes.append, **options) for model in models]
+            self._transcribers = [load(model, options) for model in models]
         models_here = [RemoteModel(one.card, one.window_s, one.frontend) for one in self._transcribers]
-        return Description(models=models_here, versions=versions(), notes=self._take_notes())
+        return Description(models=models_here, versions=versions(), notes=self._notes.take())
 
-    def hear(self, task: Task, works: Sequence[Work]) -> tuple[list[list[list[Row]]], list[str]]:
+    def hear(self, task: Task, works: Sequence[Work]) -> tuple[list[list[list[Row]]], list[Note]]:
         """Return the rows of each piece of work, and what a person should know.
 
         Raises:
@@ -75,13 +81,9 @@ class Hearer:
         if self._hearing is None or self._task != task.number:
             if different := differences(task.identity, self.describe().identity):
                 raise UserError(f"executor: the machines of the cluster differ ({'; '.join(different[:3])}); allowed: equal ones")
-            self._hearing, self._task = Hearing(task.panel, self._transcribers, self._notes.append), task.number
+            self._hearing, self._task = Hearing(task.panel, self._transcribers), task.number
         rows = []
         for work in works:
             self._hearing.warm_up(work.lacking)
             rows.append(self._hearing.rows(work, task.panel.preparer(work.batch)))
-        return rows, self._take_notes()
-
-    def _take_notes(self) -> list[str]:
-        notes, self._notes[:] = list(self._notes), []
-        return notes
+        return rows, self._notes.take()

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from transformers import GenerationConfig, WhisperFeatureExtractor
 
 from askd_bench.errors import UserError
+from askd_bench.log import LOG
 from askd_bench.models.audio_context import CONFIG_FIELD
 from askd_bench.models.checkpoint import Checkpoint, one_line
 from askd_bench.models.decoding.confidence import TokenConfidences, append, score_choice
@@ -27,9 +28,9 @@ from askd_bench.models.exports.shared import (
     set_threads,
     transcribe_fitting,
 )
-from askd_bench.models.options import Options
 from askd_bench.models.protocol import Features
 from askd_bench.models.whisper.parts import WhisperParts, whisper_parts
+from askd_bench.options import ModelOptions
 from askd_bench.signature import ModelCard
 from askd_bench.types import Transcription
 
@@ -39,7 +40,7 @@ _WHOLE = "one made with --copy_files tokenizer.json preprocessor_config.json, or
 _SCORED_TOGETHER = 64
 
 
-def load(model: str, options: Options) -> "CTranslate2Whisper":
+def load(model: str, options: ModelOptions) -> "CTranslate2Whisper":
     """Load an export of a Whisper checkpoint.
 
     `dtype="auto"` computes in the type the export is stored in, or in the nearest one that the processor has; any other is computed in
@@ -52,7 +53,7 @@ def load(model: str, options: Options) -> "CTranslate2Whisper":
     Args:
         model: `ctranslate2:FOLDER`; in it model.bin, config.json, the vocabulary, tokenizer.json, and preprocessor_config.json where the
             spectrogram is not the usual one.
-        options: see `Options`.
+        options: see `ModelOptions`.
 
     Raises:
         UserError: the package or a file is missing or unreadable, or an option asks for what the runtime cannot do.
@@ -79,7 +80,7 @@ def load(model: str, options: Options) -> "CTranslate2Whisper":
     parts = whisper_parts(checkpoint, generation, options, extractor=extractor)
     if parts.context is not None and parts.context.rows != "first":
         raise UserError(f"audio_context: rows {parts.context.rows!r} cannot be had from {_RUNTIME} (allowed: 'first')")
-    ctranslate2.set_log_level(logging.ERROR)  # it warns of a type it has to replace; `say` tells
+    ctranslate2.set_log_level(logging.ERROR)  # it warns of a type it has to replace; we do so ourselves
     threads = set_threads(options)
     try:
         loaded = ctranslate2.models.Whisper(
@@ -92,7 +93,7 @@ def load(model: str, options: Options) -> "CTranslate2Whisper":
     except Exception as error:
         raise UserError(f"model: {model!r} cannot be loaded: {one_line(error)}") from None
     if options.dtype == "auto":
-        options.say(f"dtype auto: {loaded.compute_type} on {kind}; the export is stored in {stored.weights_dtype}")
+        LOG.info(f"dtype auto: {loaded.compute_type} on {kind}; the export is stored in {stored.weights_dtype}")
     card = export_card(
         model,
         folder,

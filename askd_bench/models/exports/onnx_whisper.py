@@ -11,6 +11,7 @@ from transformers import GenerationConfig, PretrainedConfig, WhisperConfig
 from transformers.generation.logits_process import WhisperTimeStampLogitsProcessor
 
 from askd_bench.errors import UserError
+from askd_bench.log import LOG
 from askd_bench.models.audio_context import AudioContext
 from askd_bench.models.checkpoint import one_line, open_checkpoint
 from askd_bench.models.decoding.confidence import TokenConfidences
@@ -25,9 +26,9 @@ from askd_bench.models.exports.shared import (
     set_threads,
     transcribe_fitting,
 )
-from askd_bench.models.options import Options
 from askd_bench.models.protocol import Features
 from askd_bench.models.whisper.parts import WhisperParts, whisper_parts
+from askd_bench.options import ModelOptions
 from askd_bench.signature import ModelCard
 from askd_bench.types import Transcription
 
@@ -39,7 +40,7 @@ _INPUTS = ("input_ids", "encoder_hidden_states", "use_cache_branch", "cache_posi
 Arrays = dict[str, NDArray[Any]]
 
 
-def load(model: str, options: Options) -> "OnnxWhisper":
+def load(model: str, options: ModelOptions) -> "OnnxWhisper":
     """Load an ONNX export of a Whisper checkpoint.
 
     An export computes in the types it was exported in; the card's `dtype` is that of most of its weights, e.g. "int8" after dynamic
@@ -49,7 +50,7 @@ def load(model: str, options: Options) -> "OnnxWhisper":
     Args:
         model: `onnx:FOLDER`; in it what optimum writes: encoder_model.onnx, decoder_model_merged.onnx or decoder_model.onnx and
             decoder_with_past_model.onnx, config.json, generation_config.json, preprocessor_config.json and the tokenizer.
-        options: see `Options`.
+        options: see `ModelOptions`.
 
     Raises:
         UserError: a package or a file is missing or unreadable, or an option asks for what the runtime cannot do.
@@ -86,7 +87,7 @@ def load(model: str, options: Options) -> "OnnxWhisper":
         allowed = "auto, float32" if stored.dtype == "float32" else f"auto, which is {stored.dtype}"
         raise UserError(f"dtype: {options.dtype!r} cannot be set for an ONNX export, which has its types built in (allowed: {allowed})")
     if options.dtype == "auto":
-        options.say(f"dtype auto: {stored.dtype} on {device}, in which the export is stored")
+        LOG.info(f"dtype auto: {stored.dtype} on {device}, in which the export is stored")
     card = export_card(
         model,
         folder,

@@ -15,9 +15,9 @@ from transformers import PretrainedConfig, WhisperForConditionalGeneration
 from askd_bench.errors import UserError
 from askd_bench.models.checkpoint import one_line
 from askd_bench.models.features.log_mel import of_equal_length
-from askd_bench.models.options import Options
 from askd_bench.models.protocol import Features
 from askd_bench.models.whisper.parts import WhisperParts
+from askd_bench.options import ModelOptions
 from askd_bench.signature import ModelCard
 from askd_bench.types import Transcription
 
@@ -77,7 +77,7 @@ def choose_runtime_device(device: str, *, runtime: str, cuda_devices: int) -> tu
     return kind, int(index or 0)
 
 
-def set_threads(options: Options) -> int:
+def set_threads(options: ModelOptions) -> int:
     """Set torch's threads, which measure confidences, and return how many the runtime is to use."""
     threads = options.threads or os.cpu_count() or 1
     torch.set_num_threads(threads)
@@ -95,7 +95,7 @@ def export_card(
     folder: Path,
     config: PretrainedConfig,
     parts: WhisperParts,
-    options: Options,
+    options: ModelOptions,
     *,
     runtime: str,
     dtype: str,

@@ -36,8 +36,8 @@ from askd_bench.errors import UserError, unknown_name
 from askd_bench.models.external.answers import OPTIONS, UNSTATED, safe_name
 from askd_bench.models.external.http_formats import FORMS, transcription_of
 from askd_bench.models.external.http_requests import Client, Exhausted, Refused
-from askd_bench.models.options import Options
 from askd_bench.models.protocol import REMOTE, Features, RawAudio
+from askd_bench.options import ModelOptions
 from askd_bench.signature import ModelCard
 from askd_bench.types import SAMPLING_RATE, Failure, Samples, Transcription
 
@@ -75,7 +75,7 @@ class Settings:
     confidences: str | None = None
 
 
-def load(model: str, options: Options) -> "ServerTranscriber":
+def load(model: str, options: ModelOptions) -> "ServerTranscriber":
     """Find out which model the server has and which confidences it gives.
 
     Raises:

@@ -1,9 +1,9 @@
 """`python:module:factory`: any recogniser that Python can call.
 
 `factory()` returns `transcribe(audio, sampling_rate)`: a list of float32 arrays, shape (num_samples,), in [-1, 1], and 16000 come in; one
-answer for each goes out, in order: its text, or a dict with `text` and optionally `words`, `word_tokens` and `token_logprobs` as in
-`elsewhere.read_transcription`. The callable may have attributes: `name` (of the result directory), `parameters` (how many) and `window_s`
-(longer clips come alone).
+answer for each goes out, in order: its text, a `Transcription`, or a dict with `text` and optionally `words`, `word_tokens` and
+`token_logprobs` as in `answers.read_transcription`. The callable may have attributes: `name` (of the result directory), `parameters` (how
+many) and `window_s` (longer clips come alone).
 
 `weights_sha256` is the SHA-256 of the module's source: what the module reads is its own affair and cannot be verified.
 """
@@ -23,8 +23,8 @@ from typing import Any
 from askd_bench.errors import UserError, unknown_name
 from askd_bench.models.external.answers import OPTIONS, UNSTATED, read_transcription, safe_name
 from askd_bench.models.memory import is_out_of_memory
-from askd_bench.models.options import Options
 from askd_bench.models.protocol import Features, RawAudio
+from askd_bench.options import ModelOptions
 from askd_bench.signature import ModelCard
 from askd_bench.types import SAMPLING_RATE, Transcription
 
@@ -32,7 +32,7 @@ _FORMS = "python:module:factory or python:path/to/file.py:factory"
 _KEYS = ("text", "words", "word_tokens", "token_logprobs")
 
 
-def load(model: str, options: Options) -> "CallableTranscriber":
+def load(model: str, options: ModelOptions) -> "CallableTranscriber":
     """Import the module and call the factory.
 
     Raises:
@@ -96,6 +96,8 @@ class CallableTranscriber:
         return [self._read(position, answer) for position, answer in enumerate(answers)]
 
     def _read(self, position: int, answer: object) -> Transcription:
+        if isinstance(answer, Transcription):
+            return answer
         try:
             if not isinstance(answer, dict):
                 return read_transcription(answer, {})

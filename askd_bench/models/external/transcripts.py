@@ -18,8 +18,8 @@ from pathlib import Path
 from askd_bench.audio import audio_sha256, to_int16
 from askd_bench.errors import UserError
 from askd_bench.models.external.answers import OPTIONS, UNSTATED, read_transcription, safe_name
-from askd_bench.models.options import Options
 from askd_bench.models.protocol import Features, RawAudio
+from askd_bench.options import ModelOptions
 from askd_bench.signature import ModelCard
 from askd_bench.types import Failure, Transcription
 
@@ -27,7 +27,7 @@ _KEYS = ("hypothesis", "pred_text")
 _NONE = Failure("transcripts: the hypothesis is null")
 
 
-def load(model: str, options: Options) -> "TranscriptsTranscriber":
+def load(model: str, options: ModelOptions) -> "TranscriptsTranscriber":
     """Read a file of transcripts.
 
     Raises:

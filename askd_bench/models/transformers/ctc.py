@@ -13,8 +13,8 @@ from askd_bench.models.decoding.confidence import TokenConfidences, append, scor
 from askd_bench.models.decoding.text_tokens import TextTokens, check_finite
 from askd_bench.models.devices import set_up
 from askd_bench.models.features.audio_inputs import AudioInputs
-from askd_bench.models.options import Options
 from askd_bench.models.protocol import Features
+from askd_bench.options import ModelOptions
 from askd_bench.signature import ModelCard
 from askd_bench.types import Transcription
 
@@ -25,7 +25,7 @@ _WAVEFORM_TYPES = ("wav2vec2", "hubert", "wavlm", "unispeech", "unispeech-sat", 
 _SPECTROGRAM_TYPES = ("parakeet_ctc", "lasr_ctc", "wav2vec2-bert")
 
 
-def load(checkpoint: Checkpoint, options: Options) -> "CtcTranscriber":
+def load(checkpoint: Checkpoint, options: ModelOptions) -> "CtcTranscriber":
     """Load a CTC checkpoint.
 
     Raises:

@@ -13,8 +13,8 @@ from askd_bench.models.decoding.confidence import TokenConfidences, append, scor
 from askd_bench.models.decoding.text_tokens import TextTokens
 from askd_bench.models.devices import set_up
 from askd_bench.models.features.audio_inputs import AudioInputs
-from askd_bench.models.options import Options
 from askd_bench.models.protocol import Features
+from askd_bench.options import ModelOptions
 from askd_bench.signature import ModelCard
 from askd_bench.types import SAMPLING_RATE, Transcription
 
@@ -30,7 +30,7 @@ _MOONSHINE_RATES = {"en": 6.5, "es": 6.5}
 _OTHER_MOONSHINE_RATE = 13.0
 
 
-def load(checkpoint: Checkpoint, options: Options) -> "Seq2SeqTranscriber":
+def load(checkpoint: Checkpoint, options: ModelOptions) -> "Seq2SeqTranscriber":
     """Load an encoder-decoder checkpoint.
 
     Raises:

@@ -14,8 +14,8 @@ from askd_bench.models.decoding.confidence import TEMPERATURES, TokenConfidences
 from askd_bench.models.decoding.greedy import GreedySettings
 from askd_bench.models.decoding.words import group_into_words
 from askd_bench.models.features.log_mel import LogMel
-from askd_bench.models.options import Options
 from askd_bench.models.size import whisper_macs_per_second
+from askd_bench.options import ModelOptions
 from askd_bench.types import SAMPLING_RATE, Transcription
 
 
@@ -83,7 +83,7 @@ class WhisperParts:
 
 
 def whisper_parts(
-    checkpoint: Checkpoint, generation: GenerationConfig, options: Options, *, extractor: WhisperFeatureExtractor | None = None
+    checkpoint: Checkpoint, generation: GenerationConfig, options: ModelOptions, *, extractor: WhisperFeatureExtractor | None = None
 ) -> WhisperParts:
     """Read the parts of a checkpoint beside its weights.
 
@@ -151,7 +151,7 @@ def _prompt(tokenizer: WhisperTokenizer, language_and_task: dict[str, str]) -> t
     return tuple(_token_id(tokenizer, name) for name in [*names, "<|notimestamps|>"])
 
 
-def _complete(generation: GenerationConfig, config: PretrainedConfig, tokenizer: WhisperTokenizer, options: Options) -> dict[str, str]:
+def _complete(generation: GenerationConfig, config: PretrainedConfig, tokenizer: WhisperTokenizer, options: ModelOptions) -> dict[str, str]:
     """Complete generation settings where an old or fine-tuned checkpoint left them out; return language and task for `generate`."""
     language, task = options.language, options.task
     multilingual = getattr(generation, "is_multilingual", None)

@@ -15,17 +15,17 @@ from askd_bench.models.checkpoint import Checkpoint, weights_sha256
 from askd_bench.models.decoding.confidence import TokenConfidences, append, score_choice
 from askd_bench.models.devices import set_up
 from askd_bench.models.features.log_mel import LogMel, of_equal_length
-from askd_bench.models.options import Options
 from askd_bench.models.protocol import Features
 from askd_bench.models.whisper.decoder import WhisperDecoder, decode_greedily
 from askd_bench.models.whisper.encoder import allow_short_context
 from askd_bench.models.whisper.padded_conv import compute_padding_once
 from askd_bench.models.whisper.parts import WhisperParts, whisper_parts
+from askd_bench.options import ModelOptions
 from askd_bench.signature import ModelCard
 from askd_bench.types import Transcription
 
 
-def load(checkpoint: Checkpoint, options: Options) -> "WhisperTranscriber":
+def load(checkpoint: Checkpoint, options: ModelOptions) -> "WhisperTranscriber":
     """Load a Whisper checkpoint.
 
     Raises:

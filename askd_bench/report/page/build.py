@@ -3,13 +3,15 @@
 import base64
 import hashlib
 import importlib.metadata
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from markupsafe import Markup
 
-from askd_bench.errors import UserError
+from askd_bench.arguments import Several, StrPath, path_of, paths_of, whole_number_of
+from askd_bench.errors import FigureWarning, UserError
 from askd_bench.files import cannot_be, write_together
 from askd_bench.report.page import drawing
 from askd_bench.report.page.compose import Options, SectionView, compose
@@ -27,25 +29,24 @@ _TEMPLATES = Path(__file__).parent / "templates"
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What was written: the page, the files of figures, and what a reader should be warned of."""
+    """What was written: the page, and the files of figures."""
 
     page: Path
     figures: tuple[Path, ...]
-    warnings: tuple[str, ...]
 
 
 def report(
-    result_dirs: Sequence[Path],
+    result_dirs: Several,
     *,
-    out: Path = Path("report.html"),
-    figures: Path | None = None,
+    out: StrPath = "report.html",
+    figures: StrPath | None = None,
     teacher: str | None = None,
     control: str | None = None,
     gallery: int = DEFAULT_SIZE,
     seed: int = 0,
-    latency: Sequence[Path] | None = None,
-    suite: Sequence[Path] | None = None,
-    noise_dir: Path | None = None,
+    latency: Several | None = None,
+    suite: Several | None = None,
+    noise_dir: StrPath | None = None,
     normalizer: str = DEFAULT_NORMALISER,
 ) -> Report:
     """Write one HTML page of one or several results that needs nothing else, no network either; the same bytes every time.
@@ -67,14 +68,18 @@ def report(
 
     Raises:
         UserError: bad input, or a file that cannot be written; nothing is written then.
+
+    Warns:
+        FigureWarning: a figure or a recording is not what a reader may take it for; the page says so too.
     """
+    out, figures = path_of("out", out), None if figures is None else path_of("figures", figures)
+    noise_dir = None if noise_dir is None else path_of("noise_dir", noise_dir)
     _check_out(out, figures)
-    if gallery < 0:
-        raise UserError(f"gallery: {gallery} is out of range (allowed: 0 for none, or more)")
-    sections = open_sections(list(result_dirs), normalizer=normalizer, suites=suite or ())
+    gallery = whole_number_of("gallery", gallery, least=0, allowed="0 for none, or more")
+    sections = open_sections(paths_of("result_dirs", result_dirs), normalizer=normalizer, suites=paths_of("suite", suite or ()))
     check_names(sections, teacher=teacher, control=control)
     options = Options(teacher=teacher, control=control, gallery=gallery, seed=seed, normalizer=normalizer, noise_dir=noise_dir)
-    first = replace(options, latencies=read_latencies(latency or ()))
+    first = replace(options, latencies=read_latencies(paths_of("latency", latency or ())))
     views = [compose(section, options if number else first) for number, section in enumerate(sections)]
     files = {out: page_of(views).encode("utf-8", "replace")}
     if figures is not None:
@@ -85,9 +90,9 @@ def report(
         with cannot_be("made", folder, argument="out"):
             folder.mkdir(parents=True, exist_ok=True)
     write_together(files, argument="out")
-    return Report(
-        out, tuple(path for path in files if path != out), tuple(f"{v.title}: {warning}" for v in views for warning in v.warnings)
-    )
+    for warning in (f"{view.title}: {warning}" for view in views for warning in view.warnings):
+        warnings.warn(warning, FigureWarning, stacklevel=2)
+    return Report(out, tuple(path for path in files if path != out))
 
 
 def page_of(views: Sequence[SectionView]) -> str:

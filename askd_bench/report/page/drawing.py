@@ -59,6 +59,20 @@ def png(chart: Chart) -> bytes:
     return _saved(chart, "png", metadata={"Software": None}, dpi=PNG_DPI)
 
 
+def figure_of(chart: Chart) -> Figure:
+    """Return the chart as a figure of matplotlib, for callers in Python."""
+    with _settings():
+        return draw(chart)
+
+
+def svg_of(figure: Figure) -> str:
+    """Return what `figure_of` made as SVG for a notebook."""
+    stream = io.StringIO()
+    with _settings():
+        figure.savefig(stream, format="svg")
+    return stream.getvalue()
+
+
 def _saved(chart: Chart, kind: str, **options: Any) -> bytes:
     stream = io.BytesIO()
     with _settings():

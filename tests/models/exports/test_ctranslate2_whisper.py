@@ -72,12 +72,14 @@ def test_float32_is_what_transformers_makes_of_the_checkpoint(
     assert export.card.weights_sha256 == hashlib.sha256((exports["float32"] / "model.bin").read_bytes()).hexdigest()
 
 
-def test_int8_differs_little(exports: dict[str, Path], clips: list[Any], transcriptions: list[Transcription]) -> None:
+def test_int8_differs_little(
+    exports: dict[str, Path], clips: list[Any], transcriptions: list[Transcription], caplog: pytest.LogCaptureFixture
+) -> None:
     """Where speech is clean; under noise a word may well turn."""
-    said: list[str] = []
-    export = load_transcriber(f"ctranslate2:{exports['int8']}", say=said.append)
+    caplog.set_level("INFO", "askd_bench")
+    export = load_transcriber(f"ctranslate2:{exports['int8']}")
     assert export.card.dtype == "int8_float32"
-    assert said == ["dtype auto: int8_float32 on cpu; the export is stored in int8"]
+    assert caplog.messages == ["dtype auto: int8_float32 on cpu; the export is stored in int8"]
     assert export.card.weights_bytes < 0.27 * load_transcriber(f"ctranslate2:{exports['float32']}").card.weights_bytes
     alike = 0
     for ours, theirs in zip(export.transcribe([export.frontend(clip) for clip in clips[:4]]), transcriptions, strict=False):
@@ -260,10 +262,10 @@ def test_options_that_the_runtime_has_not(option: str, value: str, said: str, fo
     refused(f"ctranslate2:{folder}", said, **{option: value})
 
 
-def test_another_type_than_it_is_stored_in(small: tuple[Path, Path], tmp_path: Path) -> None:
+def test_another_type_than_it_is_stored_in(small: tuple[Path, Path], caplog: pytest.LogCaptureFixture, tmp_path: Path) -> None:
     """Weights rounded to int8, computed with in float32."""
     int8 = convert(small[0], tmp_path / "int8", "int8")
-    said: list[str] = []
-    export = load_transcriber(f"ctranslate2:{int8}", dtype="float32", say=said.append)
-    assert (export.card.dtype, said) == ("float32", [])
+    caplog.set_level("INFO", "askd_bench")
+    export = load_transcriber(f"ctranslate2:{int8}", dtype="float32")
+    assert (export.card.dtype, caplog.messages) == ("float32", [])
     assert export.card.weights_bytes < 0.5 * load_transcriber(f"ctranslate2:{small[1]}").card.weights_bytes

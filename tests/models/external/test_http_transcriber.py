@@ -11,7 +11,7 @@ from transcription_server import FAULTS, Handler, TranscriptionServer
 from askd_bench.audio import audio_sha256, to_int16
 from askd_bench.models.external.http_transcriber import load
 from askd_bench.models.load import load_transcriber
-from askd_bench.models.options import Options
+from askd_bench.options import ModelOptions
 from askd_bench.types import Failure, Transcription
 
 pytestmark = pytest.mark.usefixtures("no_keys")
@@ -82,7 +82,7 @@ def test_what_is_asked_and_what_identifies_the_server(server: TranscriptionServe
     assert (card.device, card.parameters, card.weights_bytes, card.macs_per_second, card.threads) == ("remote", None, None, None, 3)
     assert card.decoding["confidences"] == "tokens"
     assert "not verifiable" in str(card.decoding["weights"])
-    assert load(server.url("concurrency=3"), Options(language="de")).card == card
+    assert load(server.url("concurrency=3"), ModelOptions(language="de")).card == card
     other = load_transcriber(server.url(name="other"))
     assert other.card.weights_sha256 != card.weights_sha256
     assert server.requests[-1].form["model"] == "other"
