@@ -12,11 +12,13 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
+from askd_bench.arguments import path_of
 from askd_bench.errors import UserError, unknown_name
 from askd_bench.files import Document, read_toml
 from askd_bench.paths import SUITES_DIR
 from askd_bench.perturbations.base import Perturbation
 from askd_bench.perturbations.registry import build_perturbation
+from askd_bench.plugins import plugins, suite_file
 
 _PLACEHOLDER = re.compile(r"^\{(\w+)\}$")
 _ID = re.compile(r"^[A-Za-z0-9][A-Za-z0-9._+-]*$")
@@ -138,26 +140,36 @@ def bundled_suites() -> dict[str, Path]:
 
 
 def load_suite(suite: str | Path) -> Suite:
-    """Read a bundled suite by name, or any suite file by path.
+    """Read a suite by name, bundled or of an installed package, or any suite file by path.
 
     Raises:
         UserError: unknown name; or a file that is not TOML, has an unknown key, or a value out of range: one line with file, key, value and
             what is allowed.
     """
-    bundled = bundled_suites()
-    if str(suite) in bundled:
-        path = bundled[str(suite)]
-    else:
-        path = Path(suite)
-        if path.suffix != ".toml":
-            raise unknown_name("suite", str(suite), bundled)
-        if not path.is_file():
-            raise UserError(f"suite: {str(suite)!r} does not exist (allowed: a .toml file, or one of {', '.join(bundled)})")
+    path = _file(path_of("suite", suite))
     file = read_toml(path, _SuiteFile, argument="suite")
     try:
         return _expand(file)
     except UserError as error:
         raise UserError(f"suite: {path}: {error}") from None
+
+
+def has_suite(name: str) -> bool:
+    """Say whether `load_suite` knows a name."""
+    return name in bundled_suites() or name in plugins("suites")
+
+
+def _file(suite: Path) -> Path:
+    bundled, others = bundled_suites(), plugins("suites")
+    if str(suite) in bundled:
+        return bundled[str(suite)]
+    if str(suite) in others:
+        return suite_file(others[str(suite)])
+    if suite.suffix != ".toml":
+        raise unknown_name("suite", str(suite), [*bundled, *others])
+    if not suite.is_file():
+        raise UserError(f"suite: {str(suite)!r} does not exist (allowed: a .toml file, or one of {', '.join([*bundled, *others])})")
+    return suite
 
 
 def _expand(file: _SuiteFile) -> Suite:

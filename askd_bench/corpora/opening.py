@@ -14,6 +14,7 @@ from askd_bench.corpora.generated import SILENCE, SilenceCorpus
 from askd_bench.corpora.hub import HubSource, open_hub
 from askd_bench.errors import UserError, unknown_name
 from askd_bench.paths import CORPORA_DIR
+from askd_bench.plugins import Plugin, plugins
 
 HUB_PREFIX = "hub:"
 
@@ -23,16 +24,16 @@ FETCH_STORED = "ASKD_FETCH_STORED"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CorpusEntry:
-    """A corpus known by name: "bundled" and "generated" ones are here, "hub" ones are streamed when asked for."""
+    """A corpus known by name: "bundled" and "generated" ones are here, "hub" ones are streamed when asked for, "package" ones opened."""
 
     name: str
-    kind: Literal["bundled", "generated", "hub"]
+    kind: Literal["bundled", "generated", "hub", "package"]
     description: str
     licence: str
 
 
 def list_corpora() -> Sequence[CorpusEntry]:
-    """Return the bundled corpora, the generated one, then the declared ones. Reads only their TOML files."""
+    """Return the bundled corpora, the generated one, the declared ones, and those of packages. Reads only TOML files, and opens none."""
     bundled = [read_about(file) for file in _bundled().values()]
     silence = SilenceCorpus()
     declared = [read_declaration(file) for file in _declared().values()]
@@ -40,6 +41,10 @@ def list_corpora() -> Sequence[CorpusEntry]:
         *(CorpusEntry(name=about["name"], kind="bundled", description=about["description"], licence=about["licence"]) for about in bundled),
         CorpusEntry(name=silence.name, kind="generated", description=silence.description, licence=silence.licence),
         *(CorpusEntry(name=one.name, kind="hub", description=one.description, licence=one.licence) for one in declared),
+        *(
+            CorpusEntry(name=name, kind="package", description=f"of {plugin.package}", licence="unknown until opened")
+            for name, plugin in plugins("corpora").items()
+        ),
     ]
 
 
@@ -48,7 +53,7 @@ def open_corpus(spec: str) -> Corpus:
 
     Args:
         spec: one of
-            - the name of a bundled or declared corpus (`list_corpora`), which goes before a file of that name;
+            - the name of a bundled or declared corpus, or of an installed package's (`list_corpora`); it goes before a file of that name;
             - a NeMo-style `.jsonl` manifest (see `records.read_manifest`);
             - a folder with `metadata.csv` (see `records.read_metadata_csv`) or `manifest.jsonl`;
             - `hub:ID[@revision][:config][:split]`, where ID is a Hugging Face dataset or a local folder laid out like one (`hub.open_hub`).
@@ -68,6 +73,8 @@ def open_corpus(spec: str) -> Corpus:
         return open_files(bundled[spec].parent, source=spec)
     if spec in (declared := _declared()):
         return read_declaration(declared[spec]).open()
+    if spec in (others := plugins("corpora")):
+        return _of_package(others[spec])
     path = Path(spec)
     if os.path.exists(spec):  # Path.exists raises where the name is too long
         return open_files(path)
@@ -75,7 +82,17 @@ def open_corpus(spec: str) -> Corpus:
         raise UserError(f"corpus: {spec} does not exist")
     if "/" in spec:
         raise UserError(f"corpus: {spec!r} is no file or folder here; for a Hugging Face dataset write {HUB_PREFIX}{spec}")
-    raise unknown_name("corpus", spec, [*bundled, SILENCE, *declared])
+    raise unknown_name("corpus", spec, [*bundled, SILENCE, *declared, *others])
+
+
+def _of_package(plugin: Plugin) -> Corpus:
+    """Return the corpus that a package's function, or class, gives."""
+    corpus: object = plugin.call(plugin.load_as(callable, "a function without arguments that returns a Corpus"))
+    if not isinstance(corpus, Corpus):
+        raise plugin.refused(f"gave {type(corpus).__name__!r} (allowed: a function without arguments that returns a Corpus)")
+    if corpus.source != plugin.name:
+        raise plugin.refused(f"gave a corpus with source {corpus.source!r} (allowed: its own name, by which a run can be repeated)")
+    return corpus
 
 
 def open_stored(source: str) -> Corpus:

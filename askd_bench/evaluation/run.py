@@ -21,6 +21,7 @@ from askd_bench.evaluation.shards import Shard, say_done
 from askd_bench.evaluation.versions import versions
 from askd_bench.evaluation.workers import Preparer, Workers, default_workers
 from askd_bench.log import LOG
+from askd_bench.metrics.others import packaged_modules
 from askd_bench.models.load import Model, load_transcriber
 from askd_bench.models.names import DEFAULT_MODEL
 from askd_bench.options import RunOptions
@@ -75,6 +76,7 @@ def run(
     options = RunOptions.of(options, changes)
     progress, profile = progress or Silent(), profile or Profile()
     normaliser(options.normalizer)
+    packaged_modules()  # what is wrong with one is told now
     part = None if options.shard is None else Shard.parse(options.shard)
     inputs = resolve_inputs(suite, options)
     models: list[Model] = list(model) if isinstance(model, list | tuple) else [cast("Model", model)]

@@ -14,6 +14,7 @@ from askd_bench.metrics.confidence import DEFAULT_AGGREGATION
 from askd_bench.metrics.estimate import rounded
 from askd_bench.metrics.groups import group_table
 from askd_bench.metrics.metric import Metric, Statistics
+from askd_bench.metrics.others import packaged_estimates
 from askd_bench.metrics.scoring import Scored, score
 from askd_bench.metrics.srb_difficulty import difficulties
 from askd_bench.metrics.temperature import at_temperature, fit_temperature
@@ -148,6 +149,7 @@ def _table(
         resampled = resample(calibration.statistics(part, level), mine, resamples=few, seed=seed)
         metrics |= {metric.name: metric.estimate(resampled).as_dict() for metric in calibration.metrics(level)}
         metrics |= {name: estimate.as_dict() for name, estimate in selective.estimates(part, level, resampled).items()}
+    metrics |= packaged_estimates(part, mine, resamples=few, seed=seed)
     words = calibration.items_of(part)
     curve = selective.risk_coverage(words.confidence, words.correct, points=20)
     return {

@@ -15,6 +15,7 @@ from askd_bench.models.devices import say_dtype
 from askd_bench.models.external.function import Recogniser, of_function
 from askd_bench.models.protocol import Transcriber
 from askd_bench.options import ModelOptions
+from askd_bench.plugins import Plugin, plugins
 
 Model = StrPath | Transcriber | Recogniser
 """What `run` takes for a model."""
@@ -52,6 +53,8 @@ def load_transcriber(model: Model, options: ModelOptions | None = None, **change
     if colon and prefix in RUNTIMES:
         load: Callable[[str, ModelOptions], Transcriber] = import_module(RUNTIMES[prefix]).load
         return load(model, settings)
+    if colon and prefix in (others := plugins("runtimes")):
+        return _of_package(others[prefix], model, settings)
     checkpoint = open_checkpoint(model, trust_remote_code=settings.trust_remote_code)
     try:
         transcriber = _adapter(checkpoint)(checkpoint, settings)
@@ -63,10 +66,21 @@ def load_transcriber(model: Model, options: ModelOptions | None = None, **change
     return transcriber
 
 
+def _of_package(plugin: Plugin, model: str, options: ModelOptions) -> Transcriber:
+    transcriber: object = plugin.call(plugin.load_as(callable, "a function load(model, options)"), model, options)
+    if lacking := _lacking(transcriber):
+        raise plugin.refused(f"gave {type(transcriber).__name__!r}, which lacks {', '.join(lacking)} (allowed: a Transcriber)")
+    return cast("Transcriber", transcriber)
+
+
+def _lacking(model: object) -> list[str]:
+    return [name for name in ("card", "window_s", "frontend", "transcribe") if not hasattr(model, name)]
+
+
 def _of_object(model: object, options: ModelOptions) -> Transcriber:
-    lacking = [name for name in ("card", "window_s", "frontend", "transcribe") if not hasattr(model, name)]
+    lacking = _lacking(model)
     if not lacking:
-        options.must_be_default(*(one.name for one in fields(options)), model="a Transcriber, which is loaded already")
+        options.must_be_default(*(one.name for one in fields(ModelOptions)), model="a Transcriber, which is loaded already")
         return cast("Transcriber", model)
     if not callable(model) or isinstance(model, type):
         raise wrong_type(

@@ -21,6 +21,7 @@ from askd_bench.perturbations.modulation import Chorus, Echo, Phaser, Tremolo
 from askd_bench.perturbations.packet_loss import PacketLoss
 from askd_bench.perturbations.telephony import Telephony
 from askd_bench.perturbations.time_scale import Pitch, Speed, Tempo
+from askd_bench.plugins import plugins
 
 PERTURBATIONS: Mapping[str, type[Perturbation]] = {
     "additive_noise": AdditiveNoise,
@@ -55,7 +56,7 @@ def build_perturbation(name: str, parameters: Mapping[str, object]) -> Perturbat
     AdditiveNoise(noise='pink', snr_db=10.0, snr_of='active-speech', level_dbfs=None, talkers=None, mains_hz=50, category=None)
 
     Args:
-        name: a key of `PERTURBATIONS`, or `audiomentations.` and a transform's name.
+        name: a key of `PERTURBATIONS`, `audiomentations.` and a transform's name, or what an installed package calls its own.
         parameters: its fields.
 
     Raises:
@@ -67,12 +68,18 @@ def build_perturbation(name: str, parameters: Mapping[str, object]) -> Perturbat
         kind, values = AudiomentationsTransform, {"transform": name.removeprefix(PREFIX), "parameters": dict(parameters)}
     elif name in PERTURBATIONS:
         kind, values = PERTURBATIONS[name], dict(parameters)
+    elif name in (others := plugins("perturbations")):
+        kind, values = others[name].load_as(_is_perturbation, "a class on askd_bench.perturbations.base.Perturbation"), dict(parameters)
     else:
-        raise unknown_name("perturbation", name, PERTURBATIONS)
+        raise unknown_name("perturbation", name, [*PERTURBATIONS, *others])
     try:
         return kind.model_validate(values)
     except ValidationError as error:
         raise UserError(_first_problem(name, kind, error)) from None
+
+
+def _is_perturbation(loaded: object) -> bool:
+    return isinstance(loaded, type) and issubclass(loaded, Perturbation)
 
 
 def _first_problem(name: str, kind: type[Perturbation], error: ValidationError) -> str:

@@ -1,12 +1,15 @@
 """What `askd-bench list` shows, as records. Each listing imports only what it needs, so that it answers at once."""
 
 from collections.abc import Callable, Mapping
+from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict
 
+from askd_bench.errors import UserError
 from askd_bench.files import read_toml
 from askd_bench.models.names import DEFAULT_MODEL, bundled_models
 from askd_bench.paths import SUITES_DIR
+from askd_bench.plugins import Plugin, plugins, suite_file
 from askd_bench.tables.model import Cell, Column, Table
 
 Records = list[dict[str, str]]
@@ -21,15 +24,25 @@ class _Heading(BaseModel):
 
 
 def suites() -> Records:
-    """Return the bundled suites; reads the files' headings only."""
-    files = {path.stem: read_toml(path, _Heading, argument="suite") for path in sorted(SUITES_DIR.glob("*.toml"))}
-    return [
-        {"suite": name, "version": str(file.version), "title": file.title, "default corpora": ", ".join(file.corpora)}
-        for name, file in files.items()
-    ]
+    """Return the bundled suites and those of installed packages; reads the files' headings only."""
+    bundled = [_heading(path.stem, path) for path in sorted(SUITES_DIR.glob("*.toml"))]
+    return bundled + [_heading_of(plugin) for plugin in plugins("suites").values()]
 
 
-def conditions(suite: str) -> Records:
+def _heading(name: str, path: Path) -> dict[str, str]:
+    file = read_toml(path, _Heading, argument="suite")
+    return {"suite": name, "version": str(file.version), "title": file.title, "default corpora": ", ".join(file.corpora)}
+
+
+def _heading_of(plugin: Plugin) -> dict[str, str]:
+    """Return the heading of a package's suite; where there is something wrong with it, that is its title."""
+    try:
+        return _heading(plugin.name, suite_file(plugin))
+    except UserError as error:
+        return {"suite": plugin.name, "version": "–", "title": str(error), "default corpora": ""}
+
+
+def conditions(suite: str | Path) -> Records:
     """Return a suite's conditions with every parameter."""
     from askd_bench.suites import load_suite
 
@@ -66,10 +79,12 @@ def models() -> Records:
 
 
 def metrics() -> Records:
-    """Return every figure that is shown anywhere."""
+    """Return every figure that is shown anywhere, and those of installed packages."""
     from askd_bench.metrics.catalogue import METRICS
+    from askd_bench.metrics.others import packaged_metrics
 
-    return [{"metric": one.name, "meaning": one.meaning, "unit": one.unit, "better": one.better} for one in METRICS.values()]
+    every = (*METRICS.values(), *packaged_metrics())
+    return [{"metric": one.name, "meaning": one.meaning, "unit": one.unit, "better": one.better} for one in every]
 
 
 LISTINGS: Mapping[str, Callable[[], Records]] = {"suites": suites, "corpora": corpora, "models": models, "metrics": metrics}

@@ -14,7 +14,7 @@ from askd_bench.metrics.summary import is_current
 from askd_bench.report.page.charts import slug
 from askd_bench.results import Result
 from askd_bench.signature import CorpusId, Signature, SuiteId
-from askd_bench.suites import Suite, bundled_suites, load_suite
+from askd_bench.suites import Suite, has_suite, load_suite
 from askd_bench.text import NORMALISERS, normaliser
 from askd_bench.types import Row
 
@@ -191,7 +191,7 @@ def _in_order(lists: Sequence[Sequence[str]]) -> list[str]:
 
 def _find_suite(wanted: SuiteId, known: Sequence[Suite]) -> Suite | None:
     candidates = [suite for suite in known if suite.name == wanted.name]
-    if wanted.name in bundled_suites():
+    if has_suite(wanted.name):
         candidates.append(load_suite(wanted.name))
     return next((suite for suite in candidates if suite.fingerprint == wanted.fingerprint), None)
 
