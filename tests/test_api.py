@@ -1,71 +1,58 @@
-"""Every command is a function too."""
+"""`import askd_bench`: what it offers, and that nothing is imported before it is used."""
 
 import inspect
+import json
+import subprocess
+import sys
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
-import typer
 
-from askd_bench import api, cli
-from askd_bench.commands import evaluating, reading
-from askd_bench.errors import UserError
+import askd_bench
+from askd_bench.options import ModelOptions, RunOptions, SpeechOptions
 
-COMMANDS = {
-    "run": evaluating.run,
-    "list_": reading.list_,
-    "validate": reading.validate,
-    "score": reading.score,
-    "compare": reading.compare,
-    "groups": reading.groups,
-    "render": evaluating.render,
-    "merge": evaluating.merge,
-    "export": reading.export,
-    "report": reading.report,
-    "leaderboard": reading.leaderboard,
-    "verify": evaluating.verify,
-    "bench": evaluating.bench,
-}
-SPELLED = {"out_": "out", "as_json": "json"}
+OFFERED = {
+    "run", "evaluate", "compare", "render", "score", "load_model", "Transcriber", "Transcription", "Row", "RunOptions", "UserError",
+    "__version__",
+}  # fmt: skip
+HEAVY = ("torch", "transformers", "datasets", "pandas", "matplotlib", "scipy", "numpy", "pydantic", "rich", "typer", "importlib.metadata")
 
 
-def test_every_command_is_a_function_and_every_function_a_command() -> None:
-    group = typer.main.get_command(cli.app)
-    commands = set(group.commands)  # type: ignore[attr-defined]
-    functions = {name.rstrip("_") for name in api.__all__ if inspect.isfunction(getattr(api, name))}
-    assert commands == functions
-    assert {name.rstrip("_") for name in COMMANDS} == commands, "a new command belongs into the table above"
+def loaded(statements: str, tmp_path: Path) -> set[str]:
+    """Run statements in a process of their own and return which of the heavy modules they left imported."""
+    script = f"import sys\nimport askd_bench\n{statements}\nimport json; print(json.dumps(sorted(set({HEAVY}) & set(sys.modules))))"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, cwd=tmp_path)
+    return set(json.loads(done.stdout))
 
 
-def test_options_are_the_parameters() -> None:
-    group = typer.main.get_command(cli.app)
-    for name, command in group.commands.items():  # type: ignore[attr-defined]
-        for parameter in command.params:
-            if parameter.param_type_name == "option" and parameter.name != "help":
-                option = f"--{SPELLED.get(parameter.name, parameter.name).replace('_', '-')}"
-                assert option in parameter.opts, f"{name}: {parameter.name} is {parameter.opts}"
-                assert parameter.help, f"{name} {option} has no help"
+def test_nothing_is_imported_before_it_is_used(tmp_path: Path) -> None:
+    assert loaded("dir(askd_bench)", tmp_path) == set()
+    assert loaded("askd_bench.UserError, askd_bench.RunOptions(limit=3)", tmp_path) == set()
+    assert loaded("askd_bench.evaluate('a b', 'a c')", tmp_path).isdisjoint({"torch", "transformers", "matplotlib", "datasets", "typer"})
+    assert loaded("askd_bench.score, askd_bench.compare", tmp_path).isdisjoint({"torch", "transformers", "matplotlib", "datasets"})
 
 
-@pytest.mark.parametrize("what", ["suites", "conditions", "corpora", "models", "metrics"])
-def test_listings(what: str) -> None:
-    records = api.list_(what)
-    assert len(records) >= 1
-    assert all(set(record) == set(records[0]) for record in records)
-    assert all(isinstance(value, str) for record in records for value in record.values())
+def test_all_that_is_offered_is_there() -> None:
+    assert set(askd_bench.__all__) >= OFFERED
+    assert set(askd_bench.__all__) <= set(dir(askd_bench))
+    for name in askd_bench.__all__:
+        assert getattr(askd_bench, name) is getattr(askd_bench, name), name
+    assert askd_bench.__version__ == version("askd-bench")
+    with pytest.raises(AttributeError, match="no attribute 'ruin'"):
+        askd_bench.ruin  # noqa: B018
 
 
-def test_listings_name_what_can_be_run() -> None:
-    assert "noisy" in {record["suite"] for record in api.list_("suites")}
-    assert "whisper-tiny.en" in {record["model"] for record in api.list_("models")}
-    assert {"dialogue", "prompts", "librispeech-clean"} <= {record["corpus"] for record in api.list_("corpora")}
-    assert "wer" in {record["metric"] for record in api.list_("metrics")}
-    conditions = {record["condition"]: record for record in api.list_("conditions", "noisy")}
-    assert "snr_db=10" in conditions["babble-10dB"]["perturbations"]
-    with pytest.raises(UserError, match=r"what: 'suits' is unknown; did you mean 'suites'\?"):
-        api.list_("suits")
+@pytest.mark.parametrize("name", [name for name in sorted(askd_bench.__all__) if not name.startswith("__")])
+def test_everything_explains_itself(name: str) -> None:
+    assert inspect.getdoc(getattr(askd_bench, name))
 
 
-def test_validate_returns_the_suite(tmp_path: Path) -> None:
-    file = tmp_path / "one.toml"
-    file.write_text('name="one"\nversion=3\ntitle="One"\ndescription="d"\ncorpora=["books"]\n[[conditions]]\nid="clean"\n')
-    assert api.validate(file).label == "one-v3"
+@pytest.mark.parametrize(
+    ("function", "kind"), [(askd_bench.run, RunOptions), (askd_bench.render, SpeechOptions), (askd_bench.load_model, ModelOptions)]
+)
+def test_options_are_seen_as_keyword_arguments(function: object, kind: type[RunOptions]) -> None:
+    seen = inspect.signature(function).parameters  # type: ignore[arg-type]
+    for name, parameter in inspect.signature(kind).parameters.items():
+        assert seen[name].default == parameter.default
+        assert f"{name}: " in str(inspect.getdoc(function))

@@ -1,5 +1,6 @@
 """Tables as HTML, and the script that sorts them by a press on a heading."""
 
+from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -27,6 +28,12 @@ def html_table(table: Table, name: str = "") -> Markup:
     """Return a table as HTML; `name` is what it is called where it has no title."""
     made: Markup = _macros().html_table(table, name or table.title)
     return made
+
+
+def notebook_html(tables: Iterable[Table]) -> str:
+    """Return tables below each other as a notebook shows them: without the page's style sheet and script."""
+    style = ".askd-bench button {all: unset} .askd-bench .sr {display: none} .askd-bench .interval {opacity: 0.6}"
+    return f'<div class="askd-bench"><style>{style}</style>{"".join(map(html_table, tables))}</div>'
 
 
 @cache

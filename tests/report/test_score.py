@@ -8,9 +8,8 @@ from page_results import some_rows, write_result
 from rich.console import Console
 from rich.table import Table
 
-from askd_bench import api
 from askd_bench.errors import UserError
-from askd_bench.report.score import score_table
+from askd_bench.report.score import score, score_table
 from askd_bench.results import SUMMARY_FILE, Result
 from askd_bench.text import NORMALISERS
 
@@ -27,7 +26,7 @@ def printed(table: Table) -> str:
 
 
 def test_one_normaliser_is_stored_and_shown(result: Path) -> None:
-    scored = api.score(result, "none")
+    scored = score(result, "none")
     assert scored["normalizer"]["name"] == "none"
     assert Result.open(result).summary() == json.loads(json.dumps(scored))
     assert "Normaliser none" in printed(score_table(result, "none"))
@@ -35,7 +34,7 @@ def test_one_normaliser_is_stored_and_shown(result: Path) -> None:
 
 def test_all_normalisers_are_the_single_ones_side_by_side_and_nothing_is_stored(result: Path) -> None:
     stored = (result / SUMMARY_FILE).read_bytes()
-    every = api.score(result, "all")
+    every = score(result, "all")
     lines = {line.split()[0]: line.split()[1:] for line in printed(score_table(result, "all")).splitlines() if line.split()}
     assert (result / SUMMARY_FILE).read_bytes() == stored
     assert list(every) == list(NORMALISERS)
@@ -45,11 +44,11 @@ def test_all_normalisers_are_the_single_ones_side_by_side_and_nothing_is_stored(
         assert len(set(rates)) > 1, "normalisers differ"
         assert lines[name] == [f"{100 * rate:.1f}" for rate in rates]
     for name, summary in every.items():
-        assert summary == {key: value for key, value in api.score(result, name).items() if key != "peak_memory_bytes"}
+        assert summary == {key: value for key, value in score(result, name).items() if key != "peak_memory_bytes"}
 
 
 def test_an_unknown_normaliser_is_told_with_all_among_the_allowed(result: Path) -> None:
     stored = (result / SUMMARY_FILE).read_bytes()
     with pytest.raises(UserError, match=r"normalizer: 'al' is unknown.*\(allowed: all, none, open-asr"):
-        api.score(result, "al")
+        score(result, "al")
     assert (result / SUMMARY_FILE).read_bytes() == stored

@@ -17,8 +17,8 @@ from exported import GENERATION, assert_alike, noise
 from speech_files import write_manifest
 from transformers import AutoConfig
 
-from askd_bench.api import run
 from askd_bench.errors import UserError
+from askd_bench.evaluation.run import run
 from askd_bench.models import load
 from askd_bench.models.exports.ctranslate2_file import read_model_file, whisper_config
 from askd_bench.models.names import DEFAULT_MODEL, bundled_models
