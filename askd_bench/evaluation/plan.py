@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 
 from askd_bench.audio import audio_duration_s
 from askd_bench.corpora.base import Corpus, Digest
+from askd_bench.evaluation.inputs import count
 from askd_bench.suites import Condition
 from askd_bench.types import Utterance
 
@@ -15,10 +16,11 @@ _WINDOW = 256
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Utterances to decode together under one condition."""
+    """Utterances to decode together under one condition; `models` are the numbers of those that are to transcribe it."""
 
     condition: Condition
     utterances: Sequence[Utterance]
+    models: Sequence[int] = ()
 
     @property
     def keys(self) -> list[tuple[str, str]]:
@@ -120,6 +122,23 @@ class Plan:
             yield Batch(condition, together[start : start + self.batch_size])
         for utterance in alone:
             yield Batch(condition, [utterance])
+
+
+@dataclass(frozen=True, slots=True)
+class Size:
+    """Of a plan: utterances under each condition, and those for fitting."""
+
+    utterances: int
+    fitting: int
+
+    @classmethod
+    def of(cls, plan: Plan) -> "Size":
+        """Count, which may take a pass over the corpus."""
+        return cls(count(plan.reported), count(plan.fitting) if plan.fitting else 0)
+
+    def rows(self, plan: Plan) -> int:
+        """Return how many rows the whole plan comes to, whatever part of it this is."""
+        return self.utterances * len(plan.conditions) + self.fitting
 
 
 def _with_duration(utterance: Utterance) -> Utterance:

@@ -1,9 +1,12 @@
 """Where the time of a run went."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import TypeVar
+
+Item = TypeVar("Item")
 
 
 @dataclass(slots=True)
@@ -25,6 +28,16 @@ class Profile:
             yield
         finally:
             self.seconds[activity] = self.seconds.get(activity, 0.0) + time.perf_counter() - started
+
+    def each(self, activity: str, items: Iterable[Item]) -> Iterator[Item]:
+        """Pass items on, and add the time that each takes to come to an activity."""
+        iterator, end = iter(items), object()
+        while True:
+            with self.measure(activity):
+                item = next(iterator, end)
+            if item is end:
+                return
+            yield item  # type: ignore[misc]
 
     @property
     def overhead(self) -> float | None:

@@ -6,10 +6,10 @@ import pickle
 import signal
 import threading
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 from typing import Self
@@ -43,13 +43,22 @@ class Prepared:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Preparer:
-    """Everything a worker needs."""
+    """Everything a worker needs.
+
+    Attributes:
+        suite, version: they seed perturbations.
+        talkers: what babble is made of.
+        noise_dir: the user's noise recordings.
+        frontends: each different one once; an utterance gets the features of all.
+        frontend_of: a model's number -> which of them is its own.
+    """
 
     suite: str
     version: int
     talkers: Sequence[Utterance]
     noise_dir: Path | None
     frontends: Sequence[Frontend]
+    frontend_of: Mapping[int, int] = field(default_factory=dict)
 
     def __call__(self, batch: Batch) -> list[Prepared]:
         """Render and featurise a batch; an utterance whose audio cannot be read becomes an error, the others go on."""

@@ -1,4 +1,4 @@
-"""The executor of a Ray cluster: each actor holds the models, and renders and hears a few batches of the plan at a time.
+"""The executor of a Ray cluster: each actor holds the models, and renders and transcribes a few batches of the plan at a time.
 
 Actors get work one piece at a time, results are passed on in the order of the plan, and only so much of it is under way that the memory of
 the driver stays flat. Where a process or a machine is lost, Ray restarts its actor wherever there is room, and the driver gives what it
@@ -20,10 +20,11 @@ import ray
 from ray.exceptions import RayError, RayTaskError
 
 from askd_bench.errors import UserError
-from askd_bench.evaluation.executors.ray_actor import Description, Hearer, RemoteModel, Task
-from askd_bench.evaluation.panel import Panel, Work
+from askd_bench.evaluation.executors.ray_actor import Actor, Description, RemoteModel, Task
+from askd_bench.evaluation.plan import Batch
 from askd_bench.evaluation.profile import Profile
 from askd_bench.evaluation.versions import versions
+from askd_bench.evaluation.workers import Preparer
 from askd_bench.log import LOG, Note
 from askd_bench.models.load import Model
 from askd_bench.models.protocol import Transcriber
@@ -45,7 +46,7 @@ _PATIENCE_S = 30
 @dataclass(slots=True)
 class _Unit:
     number: int
-    works: Sequence[Work]
+    batches: Sequence[Batch]
     attempts: int = 0
 
     def once_more(self, error: RayError) -> Self:
@@ -57,8 +58,8 @@ class _Unit:
         self.attempts += 1
         if self.attempts == _MOST_ATTEMPTS:
             raise UserError(
-                f"executor: {self.attempts} actors were lost over the same {len(self.works)} batches, the last one so: {_one_line(error)} "
-                "(allowed: machines with more memory, or a smaller batch_size)"
+                f"executor: {self.attempts} actors were lost over the same {len(self.batches)} batches, the last one so: "
+                f"{_one_line(error)} (allowed: machines with more memory, or a smaller batch_size)"
             ) from error
         return self
 
@@ -118,24 +119,25 @@ class OnRay:
         """Return None: what decodes is elsewhere."""
         return None
 
-    def hear(self, panel: Panel, works: Iterator[Work]) -> Iterator[list[list[Row]]]:
-        """Yield the rows of each member for each piece of work."""
-        units = iter(lambda: list(itertools.islice(works, BATCHES_A_UNIT)), [])
+    def transcribe(self, preparer: Preparer, batches: Iterable[Batch]) -> Iterator[tuple[Batch, list[list[Row]]]]:
+        """Yield each batch with the rows of each model that lacked it."""
+        left = iter(batches)
+        units = iter(lambda: list(itertools.islice(left, BATCHES_A_UNIT)), [])
         first = next(units, None)
         if first is None:
             return
         self._actors += [self._actor() for _ in range(self._places - len(self._actors))]
-        task = ray.put(Task(next(self._tasks), panel, self._identity))
+        task = ray.put(Task(next(self._tasks), preparer, self._identity))
         numbered = (_Unit(number, unit) for number, unit in enumerate(itertools.chain([first], units)))
-        for rows, notes in self._in_order(task, numbered):
+        for unit, (rows, notes) in self._in_order(task, numbered):
             _tell(notes)
-            yield from rows
+            yield from zip(unit.batches, rows, strict=True)
 
-    def _in_order(self, task: Any, units: Iterator[_Unit]) -> Iterator[tuple[list[list[list[Row]]], list[Note]]]:
+    def _in_order(self, task: Any, units: Iterator[_Unit]) -> Iterator[tuple[_Unit, Any]]:
         running: dict[Any, tuple[Any, _Unit | None]] = {_asked(actor): (actor, None) for actor in self._actors}
         idle: deque[Any] = deque()
         again: list[_Unit] = []
-        arrived: dict[int, Any] = {}
+        arrived: dict[int, tuple[_Unit, Any]] = {}
         taken = given = 0
         while True:
             while idle:
@@ -145,7 +147,7 @@ class OnRay:
                 if not again:
                     break
                 actor, unit = idle.popleft(), again.pop(0)
-                running[actor.hear.remote(task, unit.works)] = actor, unit
+                running[actor.transcribe.remote(task, unit.batches)] = actor, unit
             if idle and taken == given:
                 return
             done = self._first_done(running)
@@ -161,7 +163,7 @@ class OnRay:
                 continue
             idle.append(actor)
             if undone is not None:
-                arrived[undone.number] = result
+                arrived[undone.number] = undone, result
             while given in arrived:
                 yield arrived.pop(given)
                 given += 1
@@ -224,7 +226,7 @@ class OnRay:
 
     def _actor(self) -> Any:
         resources = {"num_cpus": self._threads, "num_gpus": self._gpus}
-        return ray.remote(Hearer).options(**resources, max_restarts=_MOST_RESTARTS).remote(*self._how)
+        return ray.remote(Actor).options(**resources, max_restarts=_MOST_RESTARTS).remote(*self._how)
 
     def _describe(self, actor: Any) -> None:
         try:

@@ -1,4 +1,4 @@
-"""What runs on the machines of a Ray cluster: an actor that holds the models, and renders and hears what the driver sends it."""
+"""What runs on the machines of a Ray cluster: an actor that holds the models, and renders and transcribes what the driver sends it."""
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
@@ -6,8 +6,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from askd_bench.errors import UserError
-from askd_bench.evaluation.panel import Hearing, Panel, Work
+from askd_bench.evaluation.plan import Batch
+from askd_bench.evaluation.transcribe import BatchTranscriber
 from askd_bench.evaluation.versions import versions
+from askd_bench.evaluation.workers import Preparer
 from askd_bench.log import LOG, Kept, Note
 from askd_bench.models.load import Model
 from askd_bench.models.protocol import Frontend, Transcriber
@@ -41,24 +43,24 @@ class Description:
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """A pass over a plan, as actors get it: its number, who hears it, and what an actor must be to take part."""
+    """A pass over a plan, as actors get it: its number, what prepares its batches, and what an actor must be to take part."""
 
     number: int
-    panel: Panel
+    preparer: Preparer
     identity: Mapping[str, Any]
 
 
-class Hearer:
-    """What runs in an actor: loads the models once, and renders and hears units of work."""
+class Actor:
+    """What runs in an actor: loads the models once, and renders and transcribes batches."""
 
     def __init__(self, load: Callable[[Model, ModelOptions], Transcriber], models: Sequence[Model], options: ModelOptions) -> None:
         self._how = load, models, options
         self._notes = Kept()
         LOG.addHandler(self._notes)
         LOG.setLevel(logging.INFO)
-        self._transcribers: list[Transcriber] = []
+        self._models: list[Transcriber] = []
         self._task: int | None = None
-        self._hearing: Hearing | None = None
+        self._transcriber: BatchTranscriber | None = None
 
     def describe(self) -> Description:
         """Load the models if that is to be done, and say what there is.
@@ -66,24 +68,24 @@ class Hearer:
         Raises:
             UserError: one cannot be loaded.
         """
-        if not self._transcribers:
+        if not self._models:
             load, models, options = self._how
-            self._transcribers = [load(model, options) for model in models]
-        models_here = [RemoteModel(one.card, one.window_s, one.frontend) for one in self._transcribers]
+            self._models = [load(model, options) for model in models]
+        models_here = [RemoteModel(one.card, one.window_s, one.frontend) for one in self._models]
         return Description(models=models_here, versions=versions(), notes=self._notes.take())
 
-    def hear(self, task: Task, works: Sequence[Work]) -> tuple[list[list[list[Row]]], list[Note]]:
-        """Return the rows of each piece of work, and what a person should know.
+    def transcribe(self, task: Task, batches: Sequence[Batch]) -> tuple[list[list[list[Row]]], list[Note]]:
+        """Return the rows of each batch's models, and what a person should know.
 
         Raises:
             UserError: this actor would make other rows than the others.
         """
-        if self._hearing is None or self._task != task.number:
+        if self._transcriber is None or self._task != task.number:
             if different := differences(task.identity, self.describe().identity):
                 raise UserError(f"executor: the machines of the cluster differ ({'; '.join(different[:3])}); allowed: equal ones")
-            self._hearing, self._task = Hearing(task.panel, self._transcribers), task.number
+            self._transcriber, self._task = BatchTranscriber(self._models, task.preparer), task.number
         rows = []
-        for work in works:
-            self._hearing.warm_up(work.lacking)
-            rows.append(self._hearing.rows(work, task.panel.preparer(work.batch)))
+        for batch in batches:
+            self._transcriber.warm_up(batch.models)
+            rows.append(self._transcriber.rows(batch, task.preparer(batch)))
         return rows, self._notes.take()

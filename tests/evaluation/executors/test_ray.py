@@ -1,6 +1,7 @@
 """On a Ray cluster of two machines (two nodes of one core each on this one) a run leaves the rows of a local run, whatever is lost."""
 
 import contextlib
+import os
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -30,7 +31,7 @@ def cluster() -> Iterator[Any]:
     from ray.cluster_utils import Cluster
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("PYTHONPATH", str(Path(__file__).parents[2]))
+        patch.setenv("PYTHONPATH", str(Path(__file__).parents[2]), prepend=os.pathsep)
         patch.setenv("RAY_USAGE_STATS_ENABLED", "0")
         cluster = Cluster()
         try:
@@ -67,12 +68,12 @@ def interrupt() -> None:
 
 
 def kill_one_at_work(killed: list[int]) -> None:
-    """Kill the first actor that is seen hearing something."""
+    """Kill the first actor that is seen transcribing something."""
     deadline = time.monotonic() + 60
     while time.monotonic() < deadline:
         for child in psutil.Process().children(recursive=True):
             with contextlib.suppress(psutil.NoSuchProcess, IndexError):
-                if child.cmdline()[0] == "ray::Hearer.hear":
+                if child.cmdline()[0] == "ray::Actor.transcribe":
                     child.kill()
                     killed.append(child.pid)
                     return

@@ -1,20 +1,25 @@
 """Several models in one run: the rows of separate runs, equal encoders run once, and batches that are too large halved."""
 
 import json
+import logging
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
-import torch
 from stub_transcriber import CARD, HashingTranscriber
 
 from askd_bench.errors import UserError
 from askd_bench.evaluation import run as module
+from askd_bench.evaluation.plan import Batch
 from askd_bench.evaluation.run import run
-from askd_bench.evaluation.transcribing import Ensemble
+from askd_bench.evaluation.transcribe import BatchTranscriber
+from askd_bench.evaluation.workers import Prepared, Preparer
 from askd_bench.models.load import load_transcriber
 from askd_bench.results import ROWS_FILE
+from askd_bench.suites import Condition
+from askd_bench.types import Row, Utterance
 
 FAMILY = ("whisper-tiny.en", "whisper-tiny.en-kd-s0", "whisper-tiny.en-askd-s0")
 
@@ -22,6 +27,20 @@ FAMILY = ("whisper-tiny.en", "whisper-tiny.en-kd-s0", "whisper-tiny.en-askd-s0")
 def rows(folder: Path, model: str, corpus: str = "prompts") -> list[dict[str, Any]]:
     lines = (folder / model / "noisy-v1" / corpus / ROWS_FILE).read_text(encoding="utf-8").splitlines()
     return [{key: value for key, value in json.loads(line).items() if key != "decode_s"} for line in lines]
+
+
+def rows_of_batch(models: Sequence[Any], clips: Sequence[Any]) -> list[list[Row]]:
+    """What models make of clips that they all take in the form of the first one's features."""
+    numbers = range(len(models))
+    preparer = Preparer(
+        suite="s", version=1, talkers=(), noise_dir=None, frontends=[models[0].frontend], frontend_of=dict.fromkeys(numbers, 0)
+    )
+    utterances = [Utterance(id=f"u{i}", reference="", audio="") for i in range(len(clips))]
+    prepared = [
+        Prepared(utterance=one, features=[models[0].frontend(clip)], duration_s=1.0, audio_sha256=None, realised={}, error=None)
+        for one, clip in zip(utterances, clips, strict=True)
+    ]
+    return BatchTranscriber(models, preparer).rows(Batch(Condition(id="clean"), utterances, numbers), prepared)
 
 
 @pytest.fixture(scope="module")
@@ -54,17 +73,10 @@ def test_rows_are_those_of_separate_runs_and_the_encoder_runs_once(
     assert texts["whisper-tiny.en"] != texts["whisper-tiny.en-kd-s0"], "equal rows would prove nothing if the models were equal"
 
 
-def test_a_shared_encoder_is_charged_to_each(family: dict[str, Any], clips_of_silence: list[Any]) -> None:
-    transcribers = list(family.values())
-    decoded = Ensemble().transcribe(transcribers, [clips_of_silence] * 3)
+def test_a_shared_encoder_is_charged_to_each(family: dict[str, Any]) -> None:
+    rows = rows_of_batch(list(family.values()), [np.zeros(16_000, np.float32)] * 2)
     encoder_s = 0.02  # far less than a real encoder takes, far more than reading a cache
-    assert all(one.decode_s * one.batch > encoder_s for model in decoded for one in model)
-
-
-@pytest.fixture
-def clips_of_silence(family: dict[str, Any]) -> list[Any]:
-    silence = torch.zeros(16_000).numpy()
-    return [family["whisper-tiny.en"].frontend(silence)] * 2
+    assert all((row.decode_s or 0.0) * row.batch > encoder_s for model in rows for row in model)
 
 
 def test_models_at_different_stages_of_one_plan_go_on_together(small_corpus: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -103,6 +115,7 @@ class Small(HashingTranscriber):
 def test_too_large_a_batch_is_halved_until_it_fits_and_rows_say_so(
     small_corpus: Path, stub_model: Any, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, tmp_path: Path
 ) -> None:
+    caplog.set_level(logging.INFO, "askd_bench")
     small = Small()
     monkeypatch.setattr(module, "load_transcriber", lambda *_, **__: small)
     settings: dict[str, Any] = {"corpus": [str(small_corpus)], "conditions": ["white-0dB"], "batch_size": 9, "workers": 0}
@@ -111,11 +124,11 @@ def test_too_large_a_batch_is_halved_until_it_fits_and_rows_say_so(
         "8 utterances together are too much for memory; going on with 4",
         "4 utterances together are too much for memory; going on with 2",
     ]
-    heard = rows(tmp_path / "small", "stub", "small")
-    assert {row["batch"] for row in heard if not row["error"]} <= {1, 2}
+    halved = rows(tmp_path / "small", "stub", "small")
+    assert {row["batch"] for row in halved if not row["error"]} <= {1, 2}
     stub_model(HashingTranscriber())
     run("noisy", "stub", output=tmp_path / "large", **settings)
-    without_batch = [{**row, "batch": None} for row in heard]
+    without_batch = [{**row, "batch": None} for row in halved]
     assert without_batch == [{**row, "batch": None} for row in rows(tmp_path / "large", "stub", "small")]
 
 
@@ -127,9 +140,10 @@ def test_other_errors_and_single_clips_are_not_halved(caplog: pytest.LogCaptureF
     class Never(Small):
         holds = 0
 
-    features = [HashingTranscriber().frontend(torch.zeros(1600).numpy())] * 2
+    caplog.set_level(logging.INFO, "askd_bench")
+    clips = [np.zeros(1600, np.float32)] * 2
     with pytest.raises(UserError, match=r"failed on . clips: RuntimeError: .*shapes"):
-        Ensemble().transcribe([Broken()], [features])
+        rows_of_batch([Broken()], clips)
     with pytest.raises(UserError, match="allocate"):
-        Ensemble().transcribe([Never()], [features])
+        rows_of_batch([Never()], clips)
     assert len(caplog.messages) == 1, "two were halved to one, and one cannot be halved"
