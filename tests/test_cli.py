@@ -144,6 +144,6 @@ def test_text_that_is_no_unicode_stops_nothing(askd_bench: CommandLine, tmp_path
     for command in ("score", "groups"):
         done = askd_bench(command, rows.parent, cwd=tmp_path)
         assert done.code == 0, done.err
-    assert "Zürich \\ud8001" in done.out
+    assert "Zürich \N{REPLACEMENT CHARACTER}1" in done.out
     ascii_alone = without(set(), "groups", rows.parent, cwd=tmp_path, PYTHONIOENCODING="ascii")
-    assert "Z\\xfcrich \\ud8001" in ascii_alone.stdout
+    assert "Z\\xfcrich \\ufffd1" in ascii_alone.stdout

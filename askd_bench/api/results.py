@@ -102,7 +102,7 @@ class RunResult(Drawable):
     @classmethod
     def of(cls, result: Result, summary: dict[str, Any] | None = None) -> Self:
         """Return what is stored in a directory, with another summary if one is given."""
-        return cls(result.path, result.signature(), summary or result.summary() or {})
+        return cls(result.path, result.signature(), summary or (result.current_summary() if result.summary_file() else {}))
 
     @property
     def model(self) -> str:
@@ -143,7 +143,7 @@ class RunResult(Drawable):
 
     def _repr_html_(self) -> str:
         title = title_of(Result(self.path))
-        return notebook_html([headline_table({self.model: self.summary}, title=title)]) if self.summary else f"<p>{escape(title)}</p>"
+        return notebook_html([headline_table(self.summary, title=title)]) if self.summary else f"<p>{escape(title)}</p>"
 
 
 class Results(tuple[RunResult, ...], Drawable):

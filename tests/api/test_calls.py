@@ -89,7 +89,7 @@ def test_options_as_an_object_by_name_and_both(small_corpus: Path, tmp_path: Pat
 
 
 def test_recordings_that_failed_are_a_warning(small_corpus: Path, tmp_path: Path) -> None:
-    with pytest.warns(FigureWarning, match="2 of 20 clips failed, e.g. .*; they are in no figure"):
+    with pytest.warns(FigureWarning, match="2 of 20 clips failed"):
         [result] = askd_bench.run("noisy", how_long, corpus=small_corpus, output=tmp_path, **FEW)
     assert result.failed == 2
     with warnings.catch_warnings():

@@ -16,6 +16,7 @@ from askd_bench.errors import UserError
 from askd_bench.evaluation.inputs import resolve_inputs
 from askd_bench.evaluation.rendered_audio import check, render
 from askd_bench.evaluation.unfinished_manifest import UNFINISHED_FILE, _identity, _line
+from askd_bench.options import SpeechOptions
 
 MEET = ["a/b", "a_b", "a?b", "A_b", "caf\u00e9", unicodedata.normalize("NFD", "caf\u00e9"), "x" * 300, "x" * 301, "\u4f60" * 120, "plain"]
 """Ids of which some come to the same name: on any file system, on one without case, on one that composes accents; or are too long."""
@@ -82,7 +83,7 @@ def test_rows_that_are_there_are_not_rendered_again(tmp_path: Path) -> None:
     corpus, out = str(three(tmp_path / "speech")), tmp_path / "out"
     render("clean", out=out, corpus=[corpus], workers=0)
     whole = contents(out)
-    inputs = resolve_inputs("clean", corpus=[corpus], conditions=None, full=False, limit=None, split="test", noise_dir=None)
+    inputs = resolve_inputs("clean", SpeechOptions(corpus=corpus))
     rows = whole["manifest.jsonl"].splitlines(keepends=True)
     for kept in range(4):
         left = out / UNFINISHED_FILE

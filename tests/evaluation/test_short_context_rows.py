@@ -32,8 +32,8 @@ def whole(small_corpus: Path, tmp_path: Path) -> list[dict[str, Any]]:
 def test_workers_and_interruptions_change_nothing(
     whole: list[dict[str, Any]], small_corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def dies(model: str, **options: Any) -> Any:
-        transcriber = load_transcriber(model, **options)
+    def dies(model: Any, options: Any) -> Any:
+        transcriber = load_transcriber(model, options)
         batches: Iterator[int] = iter(range(2))
         decode = transcriber.decode
 
