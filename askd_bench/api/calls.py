@@ -22,6 +22,7 @@ from askd_bench.models.protocol import Transcriber
 from askd_bench.options import ModelOptions, RunOptions, SpeechOptions, about
 from askd_bench.report.failures import failures
 from askd_bench.results import Result
+from askd_bench.tables.printable import printable
 
 P = ParamSpec("P")
 
@@ -114,7 +115,7 @@ def run(
     results = Results(RunResult.of(Result(one.path)) for one in done)
     for one in results:
         if one.summary and (failed := failures(Result(one.path))):
-            warnings.warn(f"{one.path}: {failed}; they are in no figure", FigureWarning, stacklevel=2)
+            warnings.warn(printable(f"{one.path}: {failed}; they are in no figure"), FigureWarning, stacklevel=2)
     return results
 
 

@@ -22,6 +22,7 @@ from askd_bench.report.page.metric_tables import meanings
 from askd_bench.report.page.palette import DARK, LIGHT, css_variables
 from askd_bench.report.page.sections import open_sections
 from askd_bench.tables.html import environment, sorting_script
+from askd_bench.tables.printable import printable
 from askd_bench.text import DEFAULT_NORMALISER
 
 _TEMPLATES = Path(__file__).parent / "templates"
@@ -91,7 +92,7 @@ def report(
             folder.mkdir(parents=True, exist_ok=True)
     write_together(files, argument="out")
     for warning in (f"{view.title}: {warning}" for view in views for warning in view.warnings):
-        warnings.warn(warning, FigureWarning, stacklevel=2)
+        warnings.warn(printable(warning), FigureWarning, stacklevel=2)
     return Report(out, tuple(path for path in files if path != out))
 
 
