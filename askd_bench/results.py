@@ -1,95 +1,22 @@
-"""Reading and writing a result directory: `signature.json`, `utterances.jsonl`, `summary.json`.
-
-Rows are the result; the summary is a function of them. Rows are appended batch by batch, and a run that was cut short goes on after its
-last whole batch, so that an interruption changes nothing but timings.
-"""
+"""A result directory: `signature.json`, `utterances.jsonl`, `summary.json`. Rows are the result; the summary is a function of them."""
 
 import json
-import os
-import shutil
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass, fields, replace
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Annotated, Any
-
-from filelock import FileLock, Timeout
-from pydantic import Field
+from typing import Any
 
 from askd_bench.compression import find_stored, is_compressed, stored_lines
 from askd_bench.errors import UserError
-from askd_bench.files import Document, Number, Text, Whole, cannot_be, parse_json, read_json, write_json, writing
+from askd_bench.files import read_json, write_json
 from askd_bench.metrics.summary import is_current, summarise
-from askd_bench.signature import SCHEMA_VERSION, SIGNATURE_FILE, Signature, differences
+from askd_bench.rows import ROWS_FILE, row_from_json
+from askd_bench.signature import SIGNATURE_FILE, Signature, differences
 from askd_bench.text import DEFAULT_NORMALISER, NORMALISERS
-from askd_bench.types import Row, Split, Word
+from askd_bench.types import Row
 
-ROWS_FILE = "utterances.jsonl"
 SUMMARY_FILE = "summary.json"
-_DIGITS = 5
-_ESCAPED = "backslashreplace"  # writes half a surrogate pair (of a file name that is not UTF-8, a server's error) as JSON does
-_ROW_FIELDS = tuple(field.name for field in fields(Row))
-
-_Temperature = Annotated[str, Field(pattern=r"^[0-9]{1,6}(\.[0-9]{1,6})?$")]
-
-Key = tuple[str, str]
-"""(condition, utterance): what a row is of."""
-
-
-def row_to_json(row: Row) -> str:
-    """Return a row as one line of JSON: keys in the order of `Row`, floats rounded to 5 digits, words as [text, confidence] pairs.
-
-    Half a surrogate pair, which UTF-8 cannot hold, is written as JSON's escape of it, and so reads back.
-
-    >>> row = Row(condition="clean", utterance="u1", reference="yes", hypothesis="Yes.", duration_s=1.0)
-    >>> row_to_json(row)[:80]
-    '{"condition":"clean","utterance":"u1","reference":"yes","hypothesis":"Yes.","dur'
-    """
-    record = {name: getattr(row, name) for name in _ROW_FIELDS}
-    record["words"] = [[word.text, word.confidence] for word in row.words]
-    record["tempered_logprobs"] = {str(temperature): values for temperature, values in row.tempered_logprobs.items()}
-    line = json.dumps(_rounded(record), ensure_ascii=False, separators=(",", ":"), allow_nan=False)
-    return line.encode("utf-8", _ESCAPED).decode()
-
-
-class _Stored(Document):
-    """A row as a line of JSON holds it; what it leaves out has the default of `Row`."""
-
-    condition: Text
-    utterance: Text
-    reference: Text
-    hypothesis: Text | None
-    duration_s: Number
-    speaker: Text | None = None
-    group: Text | None = None
-    split: Split = "test"
-    words: tuple[tuple[Text, Number | None], ...] = ()
-    word_tokens: tuple[Whole, ...] = ()
-    token_logprobs: tuple[Number, ...] = ()
-    token_entropies: tuple[Number, ...] = ()
-    tempered_logprobs: dict[_Temperature, tuple[Number, ...]] = Field(default_factory=dict)
-    long_form: bool = False
-    realised: dict[Text, Whole | Number | Text | None] = Field(default_factory=dict)
-    batch: Whole = 1
-    decode_s: Number | None = None
-    audio_sha256: Text | None = None
-    error: Text | None = None
-
-
-def row_from_json(line: str | bytes) -> Row:
-    """Read a row back.
-
-    Raises:
-        UserError: the line is not a row of this schema.
-    """
-    where = f"{ROWS_FILE}: not a row of schema {SCHEMA_VERSION}"
-    stored = parse_json(line.encode() if isinstance(line, str) else line, _Stored, where=where)
-    record: dict[str, Any] = {name: getattr(stored, name) for name in stored.model_fields_set}
-    if stored.words:
-        record["words"] = tuple(Word(text, confidence) for text, confidence in stored.words)
-    if stored.tempered_logprobs:
-        record["tempered_logprobs"] = {float(t): values for t, values in stored.tempered_logprobs.items()}
-    return Row(**record)
 
 
 @dataclass(frozen=True, slots=True)
@@ -271,170 +198,6 @@ def find_results(folder: Path) -> list[Result]:
     return [Result.open(path) for path in result_folders(folder)]
 
 
-class RowStore:
-    """The rows of a run under way. Use it as a context manager: leaving it closes the file, rows stay."""
-
-    def __init__(self, path: Path, signature: Signature, *, overwrite: bool = False) -> None:
-        """Look whether a directory can take a run: new, or a run with the very same signature that may be continued. Writes nothing.
-
-        Args:
-            path: of the directory.
-            signature: of the run.
-            overwrite: whatever run the directory holds will be discarded by `prepare`.
-
-        Raises:
-            UserError: the directory holds other results, or cannot be looked at.
-        """
-        self.path = path
-        self._signature = signature
-        self._overwrite = overwrite
-        self._rows = path / ROWS_FILE
-        self._file: IO[bytes] | None = None
-        self._resumed = False
-        self._holding = ExitStack()
-        existing = path / SIGNATURE_FILE
-        with cannot_be("read", path, argument="output"):
-            if not existing.is_file():
-                if self._rows.exists():
-                    raise UserError(f"output: {str(path)!r} holds rows without a {SIGNATURE_FILE} (allowed: another --output)")
-                return
-            if overwrite:
-                return
-        different = Signature.read(path, argument="output").of_another_run(signature)
-        if different:
-            shown = "; ".join(different[:3]) + ("; ..." if len(different) > 3 else "")
-            raise UserError(f"output: {str(path)!r} holds another run's results ({shown}); allowed: --overwrite, or another --output")
-
-    def prepare(self) -> None:
-        """Make the directory, empty of another run's results, and write the signature.
-
-        Raises:
-            UserError: it cannot be written, or another run is writing it.
-        """
-        with cannot_be("written", self.path, argument="output"):
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            self._holding.enter_context(locked(self.path))
-            if self._overwrite:
-                discard(self.path)
-            self.path.mkdir(parents=True, exist_ok=True)
-        self._signature.write(self.path)
-
-    def keep_whole_batches(self, batches: Iterable[Sequence[Key]]) -> int:
-        """Drop what an interruption left unfinished and return how many batches of the plan are done.
-
-        Rows are kept up to the end of the last batch that is whole and in the plan's order. If rows are still to come, none has timings,
-        neither those kept nor those to come: a run in two parts has no fair speed.
-
-        Raises:
-            UserError: a line that others follow is not the row that is planned there. An interruption leaves no such thing, so that the
-                file is damaged, and rows behind it would be lost.
-        """
-        if not self._rows.is_file():
-            return 0
-        whole, rows_kept, finished = 0, 0, True
-        with self._rows.open("rb") as lines:  # as bytes: the last line may end within a character
-            for batch in batches:
-                if not all(self._is_next(key, lines, rows_kept + place) for place, key in enumerate(batch, start=1)):
-                    finished = False
-                    break
-                whole, rows_kept = whole + 1, rows_kept + len(batch)
-            finished = finished and not lines.readline()
-        if finished:
-            self._refuse_changed()
-        else:
-            self._rewrite(rows_kept)
-            self._resumed = rows_kept > 0
-        return whole
-
-    def _is_next(self, key: Key, lines: IO[bytes], number: int) -> bool:
-        """Whether the next line is the row that is planned there; where it is not, it must be the last."""
-        line = lines.readline()
-        there = _key(line) == key
-        if not there and lines.read(1):
-            raise UserError(
-                f"output: {str(self._rows)!r} is damaged: line {number} is not the row of {', '.join(key)}, and others follow it "
-                "(allowed: rows as a run wrote them; mend the line, or --overwrite)"
-            )
-        return there
-
-    def _refuse_changed(self) -> None:
-        """Refuse rows of a finished run that are not those it ended with: its summary must not be made to agree with them."""
-        result = Result(self.path)
-        if result.summary_file() is not None and (different := result.differences_from_summary()):
-            raise UserError(
-                f"output: {str(self._rows)!r} is not what its run ended with (summary: {different[0]} from the rows; allowed: the rows as "
-                "they were, --overwrite, or `askd-bench score` where the rows are right)"
-            )
-
-    def _rewrite(self, rows_kept: int) -> None:
-        with self._rows.open("rb") as lines, writing(self._rows) as out:
-            for _ in range(rows_kept):
-                out.write(row_to_json(replace(row_from_json(lines.readline()), decode_s=None)).encode() + b"\n")
-
-    def append(self, rows: Iterable[Row]) -> None:
-        """Write the rows of one batch and flush them.
-
-        Raises:
-            UserError: the disk is full, or the file a link; the rows of earlier batches stay.
-        """
-        if self._resumed:
-            rows = [replace(row, decode_s=None) for row in rows]
-        with cannot_be("written", self._rows, argument="output"):
-            if self._file is None:
-                self._file = os.fdopen(os.open(self._rows, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW, 0o666), "ab")
-            self._file.write("".join(row_to_json(row) + "\n" for row in rows).encode())
-            self._file.flush()
-
-    def __enter__(self) -> "RowStore":
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
-    def close(self) -> None:
-        """Close the file and let go of the directory; may be called again."""
-        if self._file is not None:
-            with suppress(OSError):  # told when the rows were written
-                self._file.close()
-            self._file = None
-        self._holding.close()
-
-
-@contextmanager
-def locked(path: Path) -> Iterator[None]:
-    """Keep a result directory, there or to come, from being written by anyone else meanwhile.
-
-    Raises:
-        UserError: someone else is writing it.
-    """
-    lock = FileLock(path.parent / f".{path.name}.lock", timeout=0)
-    try:
-        lock.acquire()
-    except Timeout:
-        raise UserError(f"output: another run is writing {str(path)!r} (allowed: wait for it, or another --output)") from None
-    try:
-        yield
-    finally:
-        Path(lock.lock_file).unlink(missing_ok=True)
-        lock.release()
-
-
-def discard(path: Path) -> None:
-    """Remove a result directory, and nothing that is not one."""
-    if (path / SIGNATURE_FILE).is_file():
-        shutil.rmtree(path)
-
-
-def _key(line: bytes) -> Key | None:
-    if not line.endswith(b"\n"):
-        return None
-    try:
-        row = row_from_json(line)
-    except UserError:
-        return None
-    return row.condition, row.utterance
-
-
 def _without_reasons(summary: Mapping[str, Any]) -> dict[str, Any]:
     return {
         key: _without_reasons(value) if isinstance(value, Mapping) else value
@@ -454,13 +217,3 @@ def _shared(summary: Mapping[str, Any], other: Mapping[str, Any]) -> dict[str, A
 
 def _is_figure(value: object) -> bool:
     return isinstance(value, Mapping) and {"value", "low", "high", "n"} <= value.keys()
-
-
-def _rounded(value: Any) -> Any:
-    if isinstance(value, float):
-        return round(value, _DIGITS) + 0.0
-    if isinstance(value, Mapping):
-        return {key: _rounded(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_rounded(item) for item in value]
-    return value

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from askd_bench.paths import REFERENCE_RESULTS_DIR
-from askd_bench.results import ROWS_FILE, Result
+from askd_bench.results import Result
+from askd_bench.rows import ROWS_FILE
 from askd_bench.signature import SIGNATURE_FILE
 
 ANCHOR = "whisper-tiny.en"

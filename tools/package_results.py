@@ -17,7 +17,9 @@ sys.path.insert(0, str(REPOSITORY))
 
 from askd_bench.errors import UserError  # noqa: E402
 from askd_bench.files import write_json  # noqa: E402
-from askd_bench.results import ROWS_FILE, SUMMARY_FILE, Result, discard, row_to_json  # noqa: E402
+from askd_bench.results import SUMMARY_FILE, Result  # noqa: E402
+from askd_bench.row_store import discard  # noqa: E402
+from askd_bench.rows import ROWS_FILE, row_to_json  # noqa: E402
 from askd_bench.signature import SIGNATURE_FILE  # noqa: E402
 
 REFERENCE_RESULTS = REPOSITORY / "reference_results"

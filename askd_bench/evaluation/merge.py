@@ -13,7 +13,9 @@ from askd_bench.compression import DamagedFile
 from askd_bench.errors import UserError
 from askd_bench.evaluation.shards import Done
 from askd_bench.files import cannot_be
-from askd_bench.results import ROWS_FILE, Result, discard, locked
+from askd_bench.results import Result
+from askd_bench.row_store import discard, locked
+from askd_bench.rows import ROWS_FILE
 from askd_bench.signature import SIGNATURE_FILE, ShardId, Signature
 from askd_bench.text import DEFAULT_NORMALISER, normaliser
 

@@ -26,7 +26,8 @@ from askd_bench.models.load import Model, load_transcriber
 from askd_bench.models.names import DEFAULT_MODEL
 from askd_bench.models.protocol import Frontend
 from askd_bench.options import RunOptions
-from askd_bench.results import Result, RowStore
+from askd_bench.results import Result
+from askd_bench.row_store import RowStore
 from askd_bench.signature import Signature
 from askd_bench.text import normaliser
 

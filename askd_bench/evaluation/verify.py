@@ -22,7 +22,8 @@ from askd_bench.evaluation.rendered_audio import hashes_now
 from askd_bench.files import to_json
 from askd_bench.options import Reported, SpeechOptions
 from askd_bench.paths import REFERENCE_RESULTS_DIR
-from askd_bench.results import Result, result_folders, row_from_json, row_to_json
+from askd_bench.results import Result, result_folders
+from askd_bench.rows import row_from_json, row_to_json
 from askd_bench.signature import SIGNATURE_FILE, Signature
 from askd_bench.suites import load_suite
 from askd_bench.types import Row, Utterance

@@ -12,7 +12,8 @@ from askd_bench.metrics.comparison import Comparison
 from askd_bench.metrics.comparison import compare as compare_rows
 from askd_bench.report.comparison_tables import Student, comparison_tables
 from askd_bench.report.views import INHERITANCE
-from askd_bench.results import Key, Result
+from askd_bench.results import Result
+from askd_bench.rows import Key
 from askd_bench.signature import differences
 from askd_bench.tables.printable import printable
 from askd_bench.tables.terminal import terminal_table

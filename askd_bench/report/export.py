@@ -19,7 +19,8 @@ from pathlib import Path
 from askd_bench.errors import UserError, unknown_name
 from askd_bench.files import cannot_be, write_together
 from askd_bench.metrics.utterance import mark
-from askd_bench.results import Result, row_to_json
+from askd_bench.results import Result
+from askd_bench.rows import row_to_json
 from askd_bench.tables.printable import printable
 from askd_bench.text import DEFAULT_NORMALISER, normaliser
 from askd_bench.types import Row

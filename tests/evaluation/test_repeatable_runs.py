@@ -22,7 +22,7 @@ from stub_transcriber import HashingTranscriber
 from askd_bench.errors import UserError
 from askd_bench.evaluation.run import CorpusResult, run
 from askd_bench.report.score import score_table
-from askd_bench.results import ROWS_FILE
+from askd_bench.rows import ROWS_FILE
 
 
 def timings(rows: Path) -> list[float | None]:

@@ -21,7 +21,8 @@ from askd_bench.evaluation.merge import merge
 from askd_bench.evaluation.plan import Plan
 from askd_bench.evaluation.run import CorpusResult, run
 from askd_bench.evaluation.shards import DONE_FILE, Shard
-from askd_bench.results import ROWS_FILE, SUMMARY_FILE, Result
+from askd_bench.results import SUMMARY_FILE, Result
+from askd_bench.rows import ROWS_FILE
 from askd_bench.signature import SIGNATURE_FILE
 from askd_bench.suites import Condition
 from askd_bench.types import Utterance

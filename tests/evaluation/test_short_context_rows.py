@@ -11,7 +11,7 @@ from askd_bench.evaluation import run as module
 from askd_bench.evaluation.run import run
 from askd_bench.models.load import load_transcriber
 from askd_bench.models.names import DEFAULT_MODEL
-from askd_bench.results import ROWS_FILE
+from askd_bench.rows import ROWS_FILE
 
 
 def rows_of(corpus: Path, output: Path, **options: Any) -> list[dict[str, Any]]:

@@ -17,7 +17,7 @@ from askd_bench.evaluation.run import run
 from askd_bench.evaluation.transcribe import BatchTranscriber
 from askd_bench.evaluation.workers import Prepared, Preparer
 from askd_bench.models.load import load_transcriber
-from askd_bench.results import ROWS_FILE
+from askd_bench.rows import ROWS_FILE
 from askd_bench.suites import Condition
 from askd_bench.types import Row, Utterance
 

@@ -13,7 +13,8 @@ from askd_bench.errors import UserError
 from askd_bench.evaluation.run import run
 from askd_bench.evaluation.verify import Verdict, verify
 from askd_bench.paths import REFERENCE_RESULTS_DIR
-from askd_bench.results import ROWS_FILE, SUMMARY_FILE, Result
+from askd_bench.results import SUMMARY_FILE, Result
+from askd_bench.rows import ROWS_FILE
 from askd_bench.signature import SIGNATURE_FILE
 
 Line = dict[str, Any]

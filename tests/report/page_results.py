@@ -8,7 +8,8 @@ from typing import Any
 
 from askd_bench.paths import REFERENCE_RESULTS_DIR
 from askd_bench.report.page.charts import slug
-from askd_bench.results import ROWS_FILE, Result, row_to_json
+from askd_bench.results import Result
+from askd_bench.rows import ROWS_FILE, row_to_json
 from askd_bench.signature import SIGNATURE_FILE
 
 TEACHER = "whisper-tiny.en"

@@ -13,7 +13,8 @@ from pyarrow import parquet
 
 from askd_bench import api
 from askd_bench.errors import UserError
-from askd_bench.results import Result, row_to_json
+from askd_bench.results import Result
+from askd_bench.rows import row_to_json
 
 CONDITIONS = ("clean", "babble-10dB")
 

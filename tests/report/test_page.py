@@ -24,7 +24,8 @@ from askd_bench.report.groups import group_tables
 from askd_bench.report.page.build import report
 from askd_bench.report.page.sections import open_sections
 from askd_bench.report.views import HEADLINE
-from askd_bench.results import ROWS_FILE, SUMMARY_FILE, Result
+from askd_bench.results import SUMMARY_FILE, Result
+from askd_bench.rows import ROWS_FILE
 from askd_bench.signature import SIGNATURE_FILE
 from askd_bench.text import DEFAULT_NORMALISER
 
@@ -140,6 +141,7 @@ def test_models_that_heard_something_else_are_warned_of(family: Any, tmp_path: P
     warnings = [one.text for one in page.all("li") if one.attributes.get("class") == "warning"]
     assert any("rows of whisper-tiny.en and deaf are of different audio" in one for one in warnings), warnings
     assert any("not run under the same conditions (babble-0dB, white-0dB, white-10dB)" in one for one in warnings)
+    assert any(one.startswith("deaf is not compared: ") and "audio_sha256 differs" in one for one in warnings), warnings
 
 
 def test_failed_recordings_and_unfinished_runs_are_told(tmp_path: Path) -> None:

@@ -11,7 +11,8 @@ from rich.console import Console
 
 from askd_bench.evaluation.run import CorpusResult, run
 from askd_bench.report import headline, reference_models
-from askd_bench.results import ROWS_FILE, Result
+from askd_bench.results import Result
+from askd_bench.rows import ROWS_FILE
 from askd_bench.signature import SIGNATURE_FILE
 
 

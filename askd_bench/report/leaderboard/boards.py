@@ -11,7 +11,8 @@ from askd_bench.metrics import calibration, hallucination, loop_free, robustness
 from askd_bench.metrics.scoring import Scored, score
 from askd_bench.metrics.systems import Aligned, align_systems
 from askd_bench.models.names import DEFAULT_MODEL
-from askd_bench.results import Key, Result
+from askd_bench.results import Result
+from askd_bench.rows import Key
 from askd_bench.signature import Signature
 from askd_bench.types import Row
 

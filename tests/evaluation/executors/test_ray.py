@@ -17,7 +17,7 @@ from stub_runs import CONDITIONS, timeless, without_speed
 from askd_bench.errors import UserError
 from askd_bench.evaluation.progress import Silent
 from askd_bench.evaluation.run import CorpusResult, run
-from askd_bench.results import ROWS_FILE
+from askd_bench.rows import ROWS_FILE
 
 ray = pytest.importorskip("ray", reason="the extra [ray] is not installed")
 

@@ -11,7 +11,7 @@ from transcription_server import FAULTS, Fault, Request, TranscriptionServer, at
 from askd_bench.errors import UserError
 from askd_bench.evaluation.run import CorpusResult, run
 from askd_bench.models.load import load_transcriber
-from askd_bench.results import ROWS_FILE
+from askd_bench.rows import ROWS_FILE
 from askd_bench.types import Transcription
 
 pytestmark = pytest.mark.usefixtures("no_keys")

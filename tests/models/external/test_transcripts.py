@@ -16,7 +16,7 @@ from askd_bench.evaluation import run as run_module
 from askd_bench.evaluation.rendered_audio import render
 from askd_bench.evaluation.run import CorpusResult, run
 from askd_bench.models.load import load_transcriber
-from askd_bench.results import ROWS_FILE
+from askd_bench.rows import ROWS_FILE
 from askd_bench.types import Failure, Transcription, Word
 
 CLIP = np.linspace(-0.5, 0.5, 1000).astype(np.float32)
