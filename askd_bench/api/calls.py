@@ -129,9 +129,11 @@ def render(
 ) -> Path:
     """Write the exact audio that a model would hear, as FLAC with a manifest, to score other systems on it.
 
+    A rendering that was interrupted goes on where it stopped when called again with the same arguments.
+
     Args:
         suite: a suite's name, or a TOML file.
-        out: a folder that is new or empty.
+        out: a folder that is new or empty, or holds the beginning of this very rendering.
         options: which speech, under which conditions; those given by name change it.
         progress: told of every step.
 

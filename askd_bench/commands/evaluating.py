@@ -1,4 +1,4 @@
-"""Commands that hear or render speech, or put together and check what was heard."""
+"""Commands that transcribe or render speech, and those that join and check what came of it."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -76,7 +76,10 @@ def render(
     options: SpeechOptions,
     check: Annotated[Path | None, option("A manifest of an earlier render: render again, write nothing, report differences.")] = None,
 ) -> None:
-    """Write the exact audio a model would hear (FLAC, int16) with hashes and realised parameters, to score systems elsewhere."""
+    """Write the exact audio a model would hear (FLAC, int16) with hashes and realised parameters, to score systems elsewhere.
+
+    Interrupted? The same command goes on where it stopped.
+    """
     from askd_bench.evaluation import rendered_audio
 
     if check is not None:

@@ -12,7 +12,7 @@ from askd_bench.arguments import StrPath
 from askd_bench.corpora.durations import unlike_files
 from askd_bench.errors import UserError
 from askd_bench.evaluation.executors.local import Local
-from askd_bench.evaluation.executors.protocol import Described, Executor
+from askd_bench.evaluation.executors.protocol import Executor
 from askd_bench.evaluation.inputs import Inputs, Selected, resolve_inputs
 from askd_bench.evaluation.plan import Plan, Size
 from askd_bench.evaluation.profile import Profile
@@ -24,7 +24,7 @@ from askd_bench.log import LOG
 from askd_bench.metrics.others import packaged_modules
 from askd_bench.models.load import Model, load_transcriber
 from askd_bench.models.names import DEFAULT_MODEL
-from askd_bench.models.protocol import Frontend
+from askd_bench.models.protocol import Described, Frontend
 from askd_bench.options import RunOptions
 from askd_bench.results import Result
 from askd_bench.row_store import RowStore

@@ -34,12 +34,8 @@ REMOTE = "remote"
 """The `device` of a model on another machine: this process' memory says nothing about it, and its timings include the network."""
 
 
-class Transcriber(Protocol):
-    """A speech recogniser in any runtime.
-
-    `window_s` is the longest clip, in seconds, that goes through in one piece and in a batch; None for no limit. One whose timings would
-    mislead has an attribute `timed`, False: then it needs no warm-up, and its rows have no timings (see `is_timed`).
-    """
+class Described(Protocol):
+    """What planning and recording need to know of a model, wherever it is."""
 
     @property
     def card(self) -> ModelCard:
@@ -47,11 +43,18 @@ class Transcriber(Protocol):
 
     @property
     def window_s(self) -> float | None:
-        """Seconds, see above."""
+        """The longest clip, in seconds, that goes through in one piece and in a batch; None for no limit."""
 
     @property
     def frontend(self) -> Frontend:
         """What the workers are to make of audio."""
+
+
+class Transcriber(Described, Protocol):
+    """A speech recogniser in any runtime.
+
+    One whose timings would mislead has an attribute `timed`, False: it needs no warm-up, and its rows have no timings (see `is_timed`).
+    """
 
     def transcribe(self, features: Sequence[Features]) -> Sequence[Transcription | Failure]:
         """Return one transcription for each array of features, in order, decoded as one batch; a `Failure` where there can be none."""

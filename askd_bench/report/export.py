@@ -16,7 +16,8 @@ import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
-from askd_bench.errors import UserError, unknown_name
+from askd_bench.arguments import StrPath, one_of, path_of
+from askd_bench.errors import UserError
 from askd_bench.files import cannot_be, write_together
 from askd_bench.metrics.utterance import mark
 from askd_bench.results import Result
@@ -29,7 +30,7 @@ _Files = Mapping[str, bytes]
 """Name of a file -> its content."""
 
 
-def export(format: str, result_dir: Path, *, out: Path, normalizer: str = DEFAULT_NORMALISER) -> list[Path]:
+def export(format: str, result_dir: StrPath, *, out: StrPath, normalizer: str = DEFAULT_NORMALISER) -> list[Path]:
     """Write a result for other tools, and return the files.
 
     Args:
@@ -41,10 +42,9 @@ def export(format: str, result_dir: Path, *, out: Path, normalizer: str = DEFAUL
     Raises:
         UserError: an unknown format or normaliser, no result, or a folder that cannot be written.
     """
-    if format not in FORMATS:
-        raise unknown_name("format", format, FORMATS)
+    one_of("format", format, FORMATS)
     normaliser(normalizer)
-    result = Result.open(result_dir)
+    result, out = Result.open(path_of("result_dir", result_dir)), path_of("out", out)
     rows = list(result.rows())
     if not rows:
         raise UserError(f"result_dir: {str(result_dir)!r} has no rows (allowed: a run that has scored something)")

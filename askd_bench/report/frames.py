@@ -1,5 +1,6 @@
 """Summaries as tables of numbers (pandas)."""
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -21,9 +22,14 @@ def condition_table(summary: Mapping[str, Any]) -> pd.DataFrame:
 def _record(name: str, table: Mapping[str, Any]) -> dict[str, Any]:
     record: dict[str, Any] = {"condition": name, "utterances": table["n_utterances"], "failed": table["n_errors"]}
     for metric, estimate in table["metrics"].items():
-        record[metric] = estimate["value"]
-        record[f"{metric}_low"] = estimate["low"]
-        record[f"{metric}_high"] = estimate["high"]
+        record[metric] = _number(estimate["value"])
+        record[f"{metric}_low"] = _number(estimate["low"])
+        record[f"{metric}_high"] = _number(estimate["high"])
     for metric, estimate in (table["after_temperature_scaling"] or {}).items():
-        record[f"{metric}_scaled"] = estimate["value"]
+        record[f"{metric}_scaled"] = _number(estimate["value"])
     return record
+
+
+def _number(value: float | None) -> float:
+    """Return NaN for null: a column of nulls alone would hold objects, and not add up."""
+    return math.nan if value is None else value

@@ -37,6 +37,8 @@ def test_paths_are_text_too(tmp_path: Path) -> None:
         (lambda: api.report(3), "result_dirs: 3 is of type int"),
         (lambda: api.merge(["a"]), "shards: none is in 'a'"),
         (lambda: api.list_("suits"), "what: 'suits' is unknown; did you mean 'suites'"),
+        (lambda: api.export("sml", "a", out="b"), "format: 'sml' is unknown"),
+        (lambda: api.export("stm", 3, out="b"), "result_dir: 3 is of type int"),
         (lambda: api.groups("a", "sex"), "by: 'sex' is unknown"),
         (lambda: api.leaderboard(3), "results: 3 is of type int"),
         (lambda: list(api.verify(3)), "result_dirs: 3 is of type int"),

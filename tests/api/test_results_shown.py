@@ -29,6 +29,7 @@ def test_tables_hold_the_summary(results: Results) -> None:
     for name, condition in (result.summary["conditions"] | {"pooled": result.summary["pooled"]}).items():
         assert table.loc[name, "wer"] == condition["metrics"]["wer"]["value"]
         assert table.loc[name, "utterances"] == condition["n_utterances"]
+    assert set(table.dtypes.drop(["utterances", "failed"]).map(str)) == {"float64"}, "NaN where there is no figure"
     both = results.table()
     assert len(both) == 2 * len(table)
     assert list(both.columns[:3]) == ["model", "corpus", "condition"]

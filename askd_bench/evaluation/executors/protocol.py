@@ -5,25 +5,8 @@ from typing import Protocol
 
 from askd_bench.evaluation.plan import Batch
 from askd_bench.evaluation.workers import Preparer
-from askd_bench.models.protocol import Frontend
-from askd_bench.signature import ModelCard
+from askd_bench.models.protocol import Described
 from askd_bench.types import Row
-
-
-class Described(Protocol):
-    """What planning and recording need to know of a model, wherever it is; every `Transcriber` is one."""
-
-    @property
-    def card(self) -> ModelCard:
-        """What identifies the model."""
-
-    @property
-    def window_s(self) -> float | None:
-        """See `Transcriber`."""
-
-    @property
-    def frontend(self) -> Frontend:
-        """Makes features of audio."""
 
 
 class Executor(Protocol):
