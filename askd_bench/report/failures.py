@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path
 
-from askd_bench.corpora import open_corpus
+from askd_bench.corpora import open_stored
 from askd_bench.errors import UserError
 from askd_bench.results import Result
 from askd_bench.tables.printable import printable
@@ -51,9 +51,9 @@ def nothing_scored(found: Sequence[Failures | None]) -> bool:
 
 
 def _files(result: Result, utterances: Set[str]) -> dict[str, Path]:
-    """Return the recordings of utterances; nothing where the corpus is out of reach by now."""
+    """Return the recordings of utterances; nothing where the corpus is out of reach by now, or on the network, where it has no files."""
     try:
-        corpus = open_corpus(result.signature().corpus.source)
+        corpus = open_stored(result.signature().corpus.source)
         return {one.id: one.audio for one in corpus.metadata() if one.id in utterances and isinstance(one.audio, Path)}
     except UserError:
         return {}
