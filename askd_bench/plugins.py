@@ -25,8 +25,8 @@ class Plugin:
 
     @property
     def package(self) -> str:
-        """The package, with its version."""
-        return " and ".join(f"{point.dist.name} {point.dist.version}" if point.dist else point.value for point in self.points)
+        """The package, with its version; of several, in alphabetical order."""
+        return " and ".join(sorted(f"{point.dist.name} {point.dist.version}" if point.dist else point.value for point in self.points))
 
     def load(self) -> object:
         """Import what the entry point names.
