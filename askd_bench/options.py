@@ -126,7 +126,11 @@ class SpeechOptions(Options):
 
     corpus: Annotated[
         Several | None,
-        About(_several, "Name, manifest.jsonl, folder, or hub:ID[@revision][:config][:split]; may be repeated. [default: the suite's]"),
+        About(
+            _several,
+            "Name, manifest.jsonl, Lhotse's cuts.jsonl.gz, folder (Kaldi's too), or hub:ID[@revision][:config][:split]; "
+            "may be repeated. [default: the suite's]",
+        ),
     ] = None
     conditions: Annotated[
         Several | None,

@@ -1,4 +1,4 @@
-"""Corpora of audio files: those in the package, a JSONL manifest, an audio folder."""
+"""Corpora of audio files: those in the package, a JSONL manifest, an audio folder, a Kaldi data folder, Lhotse's cuts."""
 
 import os
 from collections.abc import Iterator
@@ -7,7 +7,10 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict
 
+from askd_bench.compression import SUFFIXES, is_compressed
 from askd_bench.corpora.base import Corpus, Digest, folder_name
+from askd_bench.corpora.cuts import is_cuts, read_cuts
+from askd_bench.corpora.kaldi import WAV_SCP, read_data_folder
 from askd_bench.corpora.records import read_manifest, read_metadata_csv
 from askd_bench.errors import UserError
 from askd_bench.files import read_toml
@@ -16,6 +19,10 @@ from askd_bench.types import Utterance
 ABOUT_FILE = "corpus.toml"
 MANIFEST_FILE = "manifest.jsonl"
 METADATA_FILE = "metadata.csv"
+LISTS = (".jsonl", ".json", ".csv", *(f".jsonl{suffix}" for suffix in SUFFIXES))
+"""How the names of files end that list recordings."""
+
+_INDICES = (MANIFEST_FILE, METADATA_FILE, WAV_SCP)
 
 
 class _About(BaseModel):
@@ -29,7 +36,7 @@ class _About(BaseModel):
 
 @dataclass(frozen=True, kw_only=True)
 class FileCorpus(Corpus):
-    """Audio files listed in a manifest (`*.jsonl`) or in a `metadata.csv`, `index`.
+    """Audio files listed in a manifest (`*.jsonl`, of NeMo or of Lhotse), in a `metadata.csv` or in a Kaldi folder's `wav.scp`: `index`.
 
     A file that is missing is no error here: its utterance fails when its audio is read, and is reported then. `root` is the folder that all
     recordings are below, where ids need more than the names of files; see `read_manifest`.
@@ -40,9 +47,14 @@ class FileCorpus(Corpus):
 
     def __iter__(self) -> Iterator[Utterance]:
         """Yield the utterances in the order of the index."""
-        return self.scored(
-            read_metadata_csv(self.index) if self.index.suffix.lower() == ".csv" else read_manifest(self.index, root=self.root)
-        )
+        return self.scored(self._listed())
+
+    def _listed(self) -> Iterator[Utterance | None]:
+        if self.index.name == WAV_SCP:
+            return read_data_folder(self.index.parent)
+        if self.index.suffix.lower() == ".csv":
+            return read_metadata_csv(self.index)
+        return read_cuts(self.index) if is_cuts(self.index) else read_manifest(self.index, root=self.root)
 
     def fingerprint(self) -> str:
         """Return the sha256 of each utterance's id, text, speaker, group, split and the size of its file (None where missing); of a
@@ -61,18 +73,19 @@ class FileCorpus(Corpus):
 
 
 def open_files(path: Path, *, source: str | None = None) -> FileCorpus:
-    """Open a manifest, or a folder that holds `manifest.jsonl` or `metadata.csv` (and perhaps `corpus.toml`), and check every entry.
+    """Open a manifest, or a folder that holds `manifest.jsonl`, `metadata.csv` or `wav.scp` (perhaps `corpus.toml`); check every entry.
 
     Raises:
         UserError: no such file, nothing in it, a malformed entry, or an id that occurs twice.
     """
     index = _index_in(path) if path.is_dir() else path
-    if index.suffix.lower() not in {".jsonl", ".json", ".csv"}:
-        raise UserError(f"corpus: {path} must be a .jsonl manifest or a folder with {METADATA_FILE}")
+    if index.name != WAV_SCP and not index.name.lower().endswith(LISTS):
+        raise UserError(f"corpus: {path} must be a .jsonl manifest or a folder with {METADATA_FILE} or {WAV_SCP}")
     about_file = index.parent / ABOUT_FILE
-    about = read_about(about_file) if index.name in {MANIFEST_FILE, METADATA_FILE} and about_file.is_file() else {}
-    generic = index.stem in {"manifest", "metadata"}
-    about.setdefault("name", folder_name(index.resolve().parent.name if generic else index.stem))
+    about = read_about(about_file) if index.name in _INDICES and about_file.is_file() else {}
+    stem = Path(index.stem).stem if is_compressed(index) else index.stem
+    generic = stem in {"manifest", "metadata"} or index.name == WAV_SCP
+    about.setdefault("name", folder_name(index.resolve().parent.name if generic else stem))
     corpus = FileCorpus(source=source or str(path), index=index, root=None, **about)
     if _repeated(corpus) is not None:
         recordings = [str(utterance.audio) for utterance in corpus]
@@ -95,10 +108,10 @@ def read_about(file: Path) -> dict[str, str]:
 
 
 def _index_in(folder: Path) -> Path:
-    for name in (MANIFEST_FILE, METADATA_FILE):
+    for name in _INDICES:
         if (folder / name).is_file():
             return folder / name
-    raise UserError(f"corpus: folder {folder} must hold {MANIFEST_FILE} or {METADATA_FILE}")
+    raise UserError(f"corpus: folder {folder} must hold {', '.join(_INDICES[:-1])} or {_INDICES[-1]}")
 
 
 def _check(corpus: FileCorpus) -> None:

@@ -9,7 +9,7 @@ from typing import Literal
 
 from askd_bench.corpora.base import Corpus
 from askd_bench.corpora.declared import DECLARED_DIR, read_declaration
-from askd_bench.corpora.files import ABOUT_FILE, open_files, read_about
+from askd_bench.corpora.files import ABOUT_FILE, LISTS, open_files, read_about
 from askd_bench.corpora.generated import SILENCE, SilenceCorpus
 from askd_bench.corpora.hub import HubSource, open_hub
 from askd_bench.errors import UserError, unknown_name
@@ -55,7 +55,9 @@ def open_corpus(spec: str) -> Corpus:
         spec: one of
             - the name of a bundled or declared corpus, or of an installed package's (`list_corpora`); it goes before a file of that name;
             - a NeMo-style `.jsonl` manifest (see `records.read_manifest`);
+            - a `.jsonl.gz` manifest of Lhotse's cuts (see `cuts.read_cuts`);
             - a folder with `metadata.csv` (see `records.read_metadata_csv`) or `manifest.jsonl`;
+            - a Kaldi data folder (see `kaldi.read_data_folder`);
             - `hub:ID[@revision][:config][:split]`, where ID is a Hugging Face dataset or a local folder laid out like one (`hub.open_hub`).
 
     Raises:
@@ -78,7 +80,7 @@ def open_corpus(spec: str) -> Corpus:
     path = Path(spec)
     if os.path.exists(spec):  # Path.exists raises where the name is too long
         return open_files(path)
-    if path.suffix.lower() in {".jsonl", ".json", ".csv"}:
+    if path.name.lower().endswith(LISTS):
         raise UserError(f"corpus: {spec} does not exist")
     if "/" in spec:
         raise UserError(f"corpus: {spec!r} is no file or folder here; for a Hugging Face dataset write {HUB_PREFIX}{spec}")

@@ -1,13 +1,15 @@
-"""Reads the two ways a folder of recordings is described: a NeMo-style JSONL manifest and an audio folder's `metadata.csv`."""
+"""Reads two ways in which recordings are listed, a NeMo-style JSONL manifest and an audio folder's `metadata.csv`; makes utterances."""
 
 import csv
 import json
 import math
+import os
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path, PurePath
 from typing import Any, get_args
 
+from askd_bench.compression import stored_lines
 from askd_bench.errors import UserError
 from askd_bench.types import Split, Utterance
 
@@ -33,21 +35,29 @@ def read_manifest(manifest: Path, *, root: Path | None = None) -> Iterator[Utter
     Raises:
         UserError: the file cannot be read, or a line is malformed (its number is given).
     """
+    for where, line in numbered_lines(manifest):
+        try:
+            record = json.loads(line)
+        except (ValueError, RecursionError) as error:  # ValueError: also a number of thousands of digits
+            raise UserError(f"{where}: is not JSON ({error})") from error
+        if not isinstance(record, dict):
+            raise UserError(f"{where}: must be a JSON object, not {type(record).__name__}")
+        yield utterance_of(record, manifest.parent, where, root=root)
+
+
+def numbered_lines(file: Path) -> Iterator[tuple[str, str]]:
+    """Yield (where, line) for each line of a text file, UTF-8, that is not blank; decompressed where the name says so.
+
+    Raises:
+        UserError: the file cannot be read.
+    """
     try:
-        with manifest.open(encoding="utf-8-sig") as lines:
-            for number, line in enumerate(lines, start=1):
-                if not line.strip():
-                    continue
-                where = f"{manifest}, line {number}"
-                try:
-                    record = json.loads(line)
-                except (ValueError, RecursionError) as error:  # ValueError: also a number of thousands of digits
-                    raise UserError(f"{where}: is not JSON ({error})") from error
-                if not isinstance(record, dict):
-                    raise UserError(f"{where}: must be a JSON object, not {type(record).__name__}")
-                yield _utterance(record, manifest.parent, where, audio_key="audio_filepath", text_keys=("text",), root=root)
+        for number, line in enumerate(stored_lines(file), start=1):
+            text = line.decode("utf-8-sig" if number == 1 else "utf-8")
+            if text.strip():
+                yield f"{file}, line {number}", text
     except (OSError, UnicodeDecodeError) as error:
-        raise _unreadable(manifest, error) from error
+        raise _unreadable(file, error) from error
 
 
 def read_metadata_csv(table: Path) -> Iterator[Utterance]:
@@ -68,16 +78,35 @@ def read_metadata_csv(table: Path) -> Iterator[Utterance]:
                     raise UserError(f"{where}: must have {len(rows.fieldnames or ())} cells, as many as the heading")
                 # An empty cell is an absent value, except that of the transcript, which may be empty.
                 record = {key: cell for key, cell in row.items() if cell or key in TEXT_COLUMNS}
-                yield _utterance(record, table.parent, where, audio_key="file_name", text_keys=TEXT_COLUMNS)
+                yield utterance_of(record, table.parent, where, audio_key="file_name", text_keys=TEXT_COLUMNS)
     except csv.Error as error:
         raise UserError(f"{table}: is not CSV ({error})") from error
     except (OSError, UnicodeDecodeError) as error:
         raise _unreadable(table, error) from error
 
 
-def _utterance(
-    record: Mapping[str, Any], folder: Path, where: str, *, audio_key: str, text_keys: tuple[str, ...], root: Path | None = None
+def utterance_of(
+    record: Mapping[str, Any],
+    folder: Path,
+    where: str,
+    *,
+    audio_key: str = "audio_filepath",
+    text_keys: tuple[str, ...] = ("text",),
+    root: Path | None = None,
 ) -> Utterance:
+    """Return what an entry of a list says; see `read_manifest`.
+
+    Args:
+        record: its keys and values.
+        folder: what a relative path is relative to.
+        where: the beginning of error messages.
+        audio_key: which key is the recording's.
+        text_keys: which keys may be the transcript's; the first found is.
+        root: see `read_manifest`.
+
+    Raises:
+        UserError: a key is missing, or a value is not allowed.
+    """
     text_key = next((key for key in text_keys if key in record), None)
     if audio_key not in record or text_key is None:
         raise UserError(f"{where}: must have '{audio_key}' and {' or '.join(map(repr, text_keys))}, has {', '.join(record) or 'nothing'}")
@@ -117,6 +146,19 @@ def _utterance(
         if value and _SURROGATE.search(value):  # JSON can say one alone; no recogniser can, and an id seeds the perturbation
             raise UserError(f"{where}: {key}: {value!r} holds half of a surrogate pair (allowed: Unicode text)")
     return utterance
+
+
+def recording_path(name: str, folder: Path, where: str) -> Path:
+    """Return a recording's path as Kaldi and Lhotse mean it, from the working directory; else from the folder of the list.
+
+    Raises:
+        UserError: a relative path leads to a file from neither.
+    """
+    places = [Path(name), folder / name]
+    found = next((place for place in places if os.path.isfile(place)), None)  # Path.is_file raises on a null byte
+    if found is None and not os.path.isabs(name):
+        raise UserError(f"{where}: {name!r} is no file below the working directory nor below {folder} (allowed: a path from one of them)")
+    return found or Path(name)
 
 
 def _label(record: Mapping[str, Any], key: str, where: str) -> str | None:

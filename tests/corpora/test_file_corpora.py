@@ -241,7 +241,7 @@ def test_what_is_no_manifest_is_refused(tmp_path: Path, monkeypatch: pytest.Monk
     with pytest.raises(UserError, match=r"speech\.wav must be a \.jsonl manifest or a folder"):
         open_corpus("speech.wav")
     (tmp_path / "empty").mkdir()
-    with pytest.raises(UserError, match=r"folder empty must hold manifest\.jsonl or metadata\.csv"):
+    with pytest.raises(UserError, match=r"folder empty must hold manifest\.jsonl, metadata\.csv or wav\.scp"):
         open_corpus("empty")
 
 
