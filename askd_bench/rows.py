@@ -85,5 +85,5 @@ def _rounded(value: Any) -> Any:
     if isinstance(value, Mapping):
         return {key: _rounded(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return [_rounded(item) for item in value]
+        return [round(item, _DIGITS) + 0.0 if type(item) is float else _rounded(item) for item in value]  # most are: no call each
     return value

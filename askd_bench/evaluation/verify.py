@@ -3,10 +3,10 @@
 import hashlib
 import math
 import os
-from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
@@ -23,7 +23,7 @@ from askd_bench.files import to_json
 from askd_bench.options import Reported, SpeechOptions
 from askd_bench.paths import REFERENCE_RESULTS_DIR
 from askd_bench.results import Result, result_folders
-from askd_bench.rows import row_from_json, row_to_json
+from askd_bench.rows import Key, row_from_json, row_to_json
 from askd_bench.signature import SIGNATURE_FILE, Signature
 from askd_bench.suites import load_suite
 from askd_bench.types import Row, Utterance
@@ -68,16 +68,88 @@ def verify(
     if not results:
         raise UserError(f"result_dirs: there are none in {str(REFERENCE_RESULTS_DIR)!r} (allowed: at least one)")
     count = min(len(results), os.cpu_count() or 1) if workers is None else workers
-    task = partial(_verify, sample=sample, noise_dir=None if noise_dir is None else path_of("noise_dir", noise_dir))
-    return _in_processes(task, results, count) if count > 1 else map(task, results)
+    folder = None if noise_dir is None else path_of("noise_dir", noise_dir)
+    if count > 1:
+        return _in_processes(partial(_verify_all, sample=sample, noise_dir=folder), results, count)
+    return map(partial(_verify, sample=sample, speech=_Speech(folder)), results)
 
 
-def _in_processes(task: "partial[Verdict]", results: Sequence[Result], workers: int) -> Iterator[Verdict]:
+def _in_processes(task: "partial[list[Verdict]]", results: Sequence[Result], workers: int) -> Iterator[Verdict]:
+    """Give each process results on the same suite and corpus, so that their speech is opened and their references normalised once."""
+    alike: defaultdict[tuple[str, str], list[int]] = defaultdict(list)
+    for place, result in enumerate(results):
+        alike[result.path.parent.name, result.path.name].append(place)
+    most = math.ceil(len(results) / workers)
+    parts = [places[start : start + most] for places in alike.values() for start in range(0, len(places), most)]
     with ProcessPoolExecutor(workers, get_context("spawn"), initializer=threadpool_limits, initargs=(1,)) as pool:
-        yield from pool.map(task, results)
+        done = [pool.submit(task, [results[place] for place in places]) for places in parts]
+        of_place = {place: (part, i) for part, places in zip(done, parts, strict=True) for i, place in enumerate(places)}
+        for place in range(len(results)):
+            part, i = of_place[place]
+            yield part.result()[i]
 
 
-def _verify(result: Result, *, sample: int, noise_dir: Path | None) -> Verdict:
+def _verify_all(results: Sequence[Result], *, sample: int, noise_dir: Path | None) -> list[Verdict]:
+    speech = _Speech(noise_dir)
+    return [_verify(result, sample=sample, speech=speech) for result in results]
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """What a run starts from that asks for one speech: its signature, whose model is anyone's, and which utterance each row is of."""
+
+    inputs: Inputs
+    signature: Signature
+    planned: Mapping[Key, Utterance]
+
+    @classmethod
+    def of(cls, inputs: Inputs, signature: Signature) -> "_Asked":
+        [selected] = inputs.corpora
+        plan = Plan(
+            conditions=inputs.conditions,
+            reported=selected.reported,
+            fitting=selected.fitting,
+            baseline=inputs.suite.baseline,
+            batch_size=1,
+            window_s=None,
+        )
+        planned = {(batch.condition.id, utterance.id): utterance for batch in plan for utterance in batch.utterances}
+        return cls(inputs, _as_now(signature, inputs), planned)
+
+
+def _as_now(signature: Signature, inputs: Inputs) -> Signature:
+    return inputs.signature(
+        inputs.corpora[0],
+        model=signature.model,
+        batch_size=signature.batch_size,
+        planned_rows=signature.planned_rows,
+        versions=signature.versions,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Speech:
+    """What runs start from, opened once for all results that ask for the same."""
+
+    noise_dir: Path | None
+    opened: dict[tuple[object, ...], _Asked] = field(default_factory=dict)
+
+    def asked(self, signature: Signature, limit: int | None) -> _Asked:
+        corpus = signature.corpus
+        key = (signature.suite.name, corpus.source, tuple(signature.conditions), corpus.split, limit)
+        if key not in self.opened:
+            options = SpeechOptions(
+                corpus=corpus.source,
+                conditions=list(signature.conditions),
+                limit=limit,
+                split=cast("Reported", corpus.split),
+                noise_dir=self.noise_dir,
+            )
+            self.opened[key] = _Asked.of(resolve_inputs(signature.suite.name, options, stored=True), signature)
+        return self.opened[key]
+
+
+def _verify(result: Result, *, sample: int, speech: _Speech) -> Verdict:
     problems: list[str] = []
     rows: list[Row] = []
     rendered = 0
@@ -86,12 +158,12 @@ def _verify(result: Result, *, sample: int, noise_dir: Path | None) -> Verdict:
         rows, wrong = _read(result)
         problems += wrong
         problems += _place(result, signature)
-        inputs, wrong = _inputs(signature, rows, noise_dir)
+        asked, wrong = _asked(signature, rows, speech)
         problems += wrong
-        problems += _plan(inputs, rows)
+        problems += _plan(asked.planned, rows)
         problems += _summary(result, rows)
         if sample and not problems:
-            rendered, wrong = _audio(result, signature, rows, sample, noise_dir)
+            rendered, wrong = _audio(result, signature, rows, sample, speech.noise_dir)
             problems += wrong
     except UserError as error:
         problems.append(str(error))
@@ -145,53 +217,27 @@ def _place(result: Result, signature: Signature) -> list[str]:
     return wrong
 
 
-def _inputs(signature: Signature, rows: Sequence[Row], noise_dir: Path | None) -> tuple[Inputs, list[str]]:
+def _asked(signature: Signature, rows: Sequence[Row], speech: _Speech) -> tuple[_Asked, list[str]]:
     """Open what the run started from, and compare what its signature would be now.
 
     A signature of before `limit` was recorded does not say how many utterances were asked for: all, as many as there are, or the suite's
     own limit.
     """
-    corpus = signature.corpus
-    heard = len({row.utterance for row in rows if row.split == corpus.split})
+    heard = len({row.utterance for row in rows if row.split == signature.corpus.split})
     limits = [signature.limit] if signature.limit is not None else [0, heard, load_suite(signature.suite.name).limit]
-    found: list[tuple[list[str], Inputs]] = []
+    found: list[tuple[list[str], _Asked]] = []
     for limit in dict.fromkeys(limits):
-        options = SpeechOptions(
-            corpus=corpus.source,
-            conditions=list(signature.conditions),
-            limit=limit,
-            split=cast("Reported", corpus.split),
-            noise_dir=noise_dir,
-        )
-        inputs = resolve_inputs(signature.suite.name, options, stored=True)
-        now = inputs.signature(
-            inputs.corpora[0],
-            model=signature.model,
-            batch_size=signature.batch_size,
-            planned_rows=signature.planned_rows,
-            versions=signature.versions,
-        )
-        found.append((signature.of_another_run(now), inputs))
+        asked = speech.asked(signature, limit)
+        own = {"model": signature.model, "batch_size": signature.batch_size, "versions": signature.versions}
+        found.append((signature.of_another_run(asked.signature.model_copy(update=own)), asked))
         if not found[-1][0]:
             break
-    different, inputs = min(found, key=lambda one: len(one[0]))
-    return inputs, _shortened([f"signature: {one}" for one in different], "entries of the signature")
+    different, asked = min(found, key=lambda one: len(one[0]))
+    return asked, _shortened([f"signature: {one}" for one in different], "entries of the signature")
 
 
-def _plan(inputs: Inputs, rows: Sequence[Row]) -> list[str]:
+def _plan(planned: Mapping[Key, Utterance], rows: Sequence[Row]) -> list[str]:
     """Say whether every planned condition and utterance is there exactly once, and nothing else, with the corpus' texts and speakers."""
-    [selected] = inputs.corpora
-    plan = Plan(
-        conditions=inputs.conditions,
-        reported=selected.reported,
-        fitting=selected.fitting,
-        baseline=inputs.suite.baseline,
-        batch_size=len(rows) or 1,
-        window_s=None,
-    )
-    planned: dict[tuple[str, str], Utterance] = {
-        (batch.condition.id, utterance.id): utterance for batch in plan for utterance in batch.utterances
-    }
     there = Counter((row.condition, row.utterance) for row in rows)
     wrong = [f"{condition}, {utterance}: planned, but there is no row" for condition, utterance in planned.keys() - there.keys()]
     wrong += [f"{condition}, {utterance}: not planned" for condition, utterance in there.keys() - planned.keys()]

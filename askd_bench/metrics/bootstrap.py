@@ -154,10 +154,10 @@ def _drawn_counts(clusters: int, resamples: int, seed: int) -> Iterator[NDArray[
     rng = np.random.default_rng(seed)
     size = max(1, _CHUNK_ENTRIES // max(1, clusters))
     for start in range(0, resamples, size):
-        counts = np.empty((min(size, resamples - start), clusters), np.uint8)
-        for row in counts:
-            row[:] = np.bincount(rng.integers(0, clusters, clusters), minlength=clusters)
-        yield counts
+        rows = min(size, resamples - start)
+        drawn = rng.integers(0, clusters, (rows, clusters))
+        drawn += np.arange(0, rows * clusters, clusters)[:, None]  # each resample counts in places of its own
+        yield np.bincount(drawn.ravel(), minlength=rows * clusters).reshape(rows, clusters).astype(np.uint8)
 
 
 def sum_by_cluster(values: Array, clusters: Clusters) -> Array:

@@ -68,6 +68,14 @@ def test_kept_and_streamed_draws_are_the_same(monkeypatch: pytest.MonkeyPatch) -
     assert np.array_equal(resample(values, clusters, resamples=90, seed=1).samples["a"], kept)
 
 
+def test_draws_are_those_of_one_resample_after_another(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Drawn many at a time, as published intervals were one by one."""
+    monkeypatch.setattr(bootstrap, "_CHUNK_ENTRIES", 100)
+    rng = np.random.default_rng(3)
+    alone = [np.bincount(rng.integers(0, 23, 23), minlength=23) for _ in range(50)]
+    np.testing.assert_array_equal(np.concatenate(list(bootstrap._drawn_counts(23, 50, 3))), alone)
+
+
 def test_grouped_and_plain_paired_bootstrap_are_the_same_distribution() -> None:
     """Many clusters of few kinds are drawn as a multinomial over kinds; compare with drawing every cluster."""
     rng = np.random.default_rng(3)
