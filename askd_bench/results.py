@@ -10,7 +10,7 @@ from typing import Any
 from askd_bench.compression import find_stored, is_compressed, stored_lines
 from askd_bench.errors import UserError
 from askd_bench.files import read_json, write_json
-from askd_bench.metrics.summary import is_current, summarise
+from askd_bench.metrics.summary import is_current, scales_alike, summarise, without_scaling
 from askd_bench.rows import ROWS_FILE, row_from_json
 from askd_bench.signature import SIGNATURE_FILE, Signature, differences
 from askd_bench.text import DEFAULT_NORMALISER, NORMALISERS
@@ -151,7 +151,8 @@ class Result:
         """Return every entry in which the stored summary is not what follows from the rows, as `entry: stored -> computed`.
 
         Why a figure is null is passed over: those are words, which a version may put otherwise than the one before. So are figures that
-        one of the two lacks: a summary is a cache, and the version that wrote it may know others than this one.
+        one of the two lacks, and those at the fitted temperature where it was fitted by another rule: a summary is a cache, and the
+        version that wrote it may know others than this one.
 
         Raises:
             UserError: there is no summary, or it is damaged.
@@ -165,6 +166,8 @@ class Result:
                 f"result_dir: {str(self.path)!r}: {SUMMARY_FILE}: normalizer {name!r} is unknown (allowed: {', '.join(NORMALISERS)})"
             )
         computed: dict[str, Any] = json.loads(json.dumps(self.summarise(rows, normalizer=name)))
+        if not scales_alike(stored):
+            stored, computed = without_scaling(stored), without_scaling(computed)
         old, new = _without_reasons(stored), _without_reasons(computed)
         return differences(_shared(old, new), _shared(new, old))
 

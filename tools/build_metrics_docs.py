@@ -23,6 +23,7 @@ CHAPTERS = (
     "calibration",
     "selective",
     "temperature",
+    "tempered",
     "inheritance",
     "comparison",
     "significance",

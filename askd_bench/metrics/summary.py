@@ -17,7 +17,7 @@ from askd_bench.metrics.metric import Metric, Statistics
 from askd_bench.metrics.others import packaged_estimates
 from askd_bench.metrics.scoring import Scored, score
 from askd_bench.metrics.srb_difficulty import difficulties
-from askd_bench.metrics.temperature import at_temperature, fit_temperature
+from askd_bench.metrics.temperature import TemperatureFit, at_temperature, fit_temperature, resample_at_fits
 from askd_bench.text import DEFAULT_NORMALISER, NORMALISERS
 from askd_bench.types import Row
 
@@ -25,6 +25,8 @@ BINNED_RESAMPLES = 2_000
 """Resamples for calibration, whose statistics are some hundred columns wide: the ends of the interval are then good to 3 % of its width."""
 
 POOLED = "pooled"
+FITTING_RULE = "any temperature between stored ones"
+"""How the temperature is fitted; a summary of another rule is of an earlier version."""
 
 METRICS: tuple[Metric, ...] = (
     *word_errors.METRICS,
@@ -84,15 +86,15 @@ def summarise_scored(
     if not len(scored):
         raise UserError("rows: there are none; at least one is needed")
     has_test = bool(np.any(~scored.dev))
-    fit = fit_temperature(scored)
+    fit = fit_temperature(scored, resamples=min(resamples, BINNED_RESAMPLES), seed=seed)
     reported = scored.select(~scored.dev) if has_test else scored
     clusters = clusters_of(reported)
-    temperature = fit.temperature if has_test else None
+    scaling = fit if has_test and fit.temperature is not None else None
     conditions = [str(name) for name in dict.fromkeys(reported.condition)]
     keeps = {name: reported.condition == name for name in conditions}
     options = {"resamples": resamples, "seed": seed}
-    tables = {name: _table(reported, keep, clusters, temperature, **options) for name, keep in keeps.items()}
-    pooled = _table(reported, np.ones(len(reported), np.bool_), clusters, temperature, **options)
+    tables = {name: _table(reported, keep, clusters, scaling, **options) for name, keep in keeps.items()}
+    pooled = _table(reported, np.ones(len(reported), np.bool_), clusters, scaling, **options)
     for name in conditions:
         if name != baseline:
             paired = robustness.statistics(reported, name, clean=baseline)
@@ -111,13 +113,7 @@ def summarise_scored(
             "clusters": clusters.count,
             "speaks_for": "new speakers of this kind" if clusters.kind == "speaker" else "new utterances of these speakers",
         },
-        "temperature_scaling": {
-            "temperature": fit.temperature,
-            "dev_words": fit.n,
-            "dev_nll": {f"{t:g}": rounded(loss) for t, loss in fit.losses.items()},
-            "at_edge_of_grid": fit.at_edge,
-            "reason": fit.reason if has_test else "there are only dev utterances: nothing to apply a fit to",
-        },
+        "temperature_scaling": _fitted(fit, has_test),
         "speech_robust_bench": _speech_robust_bench(tables),
         "worst_condition": robustness.worst_condition(degraded),
         "severity_area": {
@@ -132,11 +128,42 @@ def summarise_scored(
 def is_current(summary: Mapping[str, Any]) -> bool:
     """Return whether a stored summary has every figure of today: one that an earlier version wrote may lack some."""
     stored: Mapping[str, Any] = summary[POOLED]["metrics"]
-    return {metric.name for metric in METRICS if metric not in robustness.METRICS} <= stored.keys()
+    wanted = {metric.name for metric in METRICS if metric not in robustness.METRICS}
+    return wanted <= stored.keys() and scales_alike(summary)
+
+
+def scales_alike(summary: Mapping[str, Any]) -> bool:
+    """Return whether its temperature was fitted as it would be today; an earlier version chose one of those that rows store."""
+    return bool(summary["temperature_scaling"].get("rule") == FITTING_RULE)
+
+
+def without_scaling(summary: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a summary without its temperature and what follows from it."""
+
+    def unscaled(table: Mapping[str, Any]) -> dict[str, Any]:
+        return {key: value for key, value in table.items() if key != "after_temperature_scaling"}
+
+    kept = {key: value for key, value in summary.items() if key != "temperature_scaling"}
+    return kept | {"conditions": {name: unscaled(table) for name, table in kept["conditions"].items()}, POOLED: unscaled(kept[POOLED])}
+
+
+def _fitted(fit: TemperatureFit, has_test: bool) -> dict[str, Any]:
+    low, high = fit.interval or (None, None)
+    return {
+        "rule": FITTING_RULE,
+        "temperature": fit.temperature,
+        "low": rounded(low),
+        "high": rounded(high),
+        "only_stored": fit.only_stored,
+        "dev_words": fit.n,
+        "dev_nll": {f"{t:g}": rounded(loss) for t, loss in fit.losses.items()},
+        "at_edge_of_grid": fit.at_edge,
+        "reason": fit.reason if has_test else "there are only dev utterances: nothing to apply a fit to",
+    }
 
 
 def _table(
-    scored: Scored, keep: NDArray[np.bool_], clusters: Clusters, temperature: float | None, *, resamples: int, seed: int
+    scored: Scored, keep: NDArray[np.bool_], clusters: Clusters, scaling: TemperatureFit | None, *, resamples: int, seed: int
 ) -> dict[str, Any]:
     part = scored.select(keep)
     mine = Clusters(clusters.index[keep], clusters.count, clusters.kind)
@@ -160,7 +187,7 @@ def _table(
         "batch": speed.batches(part),
         "latency": speed.latency_at_batch_1(part),
         "metrics": metrics,
-        "after_temperature_scaling": _calibrated(part, mine, temperature, resamples=few, seed=seed),
+        "after_temperature_scaling": _calibrated(part, mine, scaling, resamples=few, seed=seed),
         "reliability": [_rounded(asdict(b)) for b in calibration.reliability_curve(words.confidence, words.correct)],
         "risk_coverage": {"coverage": [rounded(x) for x in curve.coverage], "risk": [rounded(x) for x in curve.risk]},
     }
@@ -183,13 +210,16 @@ def _groups(scored: Scored, keeps: Mapping[str, NDArray[np.bool_]], *, resamples
     return {name: group_table(scored.select(keep), resamples=resamples, seed=seed).as_dict() for name, keep in keeps.items()}
 
 
-def _calibrated(part: Scored, clusters: Clusters, temperature: float | None, *, resamples: int, seed: int) -> dict[str, Any] | None:
+def _calibrated(part: Scored, clusters: Clusters, scaling: TemperatureFit | None, *, resamples: int, seed: int) -> dict[str, Any] | None:
     """Return word calibration at the fitted temperature, None where none was fitted (the summary's head says why)."""
-    if temperature is None:
+    if scaling is None:
         return None
-    statistics = calibration.statistics(at_temperature(part, temperature))
-    chosen = [metric for metric in calibration.metrics("word") if metric.name in _CALIBRATED]
-    return _estimates(chosen, statistics, clusters, resamples=resamples, seed=seed)
+
+    def statistics(temperature: float) -> Statistics:
+        return calibration.statistics(at_temperature(part, temperature))
+
+    resampled = resample_at_fits(statistics, scaling, clusters, resamples=resamples, seed=seed)
+    return {metric.name: metric.estimate(resampled).as_dict() for metric in calibration.metrics("word") if metric.name in _CALIBRATED}
 
 
 def _estimates(metrics: Sequence[Metric], statistics: Statistics, clusters: Clusters, *, resamples: int, seed: int) -> dict[str, Any]:

@@ -1,7 +1,6 @@
 """What a person sees in the terminal: the headline table, with packaged results beside the run's own."""
 
 from collections.abc import Mapping
-from typing import Any
 
 from rich.console import Group
 
@@ -10,7 +9,7 @@ from askd_bench.metrics.robustness import MEAN_CORRUPTION_ERROR_RATIO, mean_corr
 from askd_bench.metrics.robustness import METRICS as PAIRED
 from askd_bench.metrics.summary import POOLED
 from askd_bench.report.reference_models import reference_summaries
-from askd_bench.report.summaries import Summary, figure_cells, figure_of, headline_table, utterances_cell
+from askd_bench.report.summaries import Summary, figure_cells, figure_of, headline_table, scaling_sentence, utterances_cell
 from askd_bench.report.views import HEADLINE
 from askd_bench.results import Result
 from askd_bench.signature import Signature
@@ -62,20 +61,13 @@ def _caption(signature: Signature, summary: Summary) -> str:
     return (
         f"Intervals: bootstrap over {intervals['clusters']} {intervals['resampled']}s, so they speak for {intervals['speaks_for']}. "
         f"Normaliser {summary['normalizer']['name']} v{summary['normalizer']['version']}. RTFx {_with_reason(rtfx)}. {_context(signature)}"
-        f"{_scaling(summary['temperature_scaling'])}"
+        f"{scaling_sentence(summary)}"
     )
 
 
 def _context(signature: Signature) -> str:
     context = signature.model.decoding.get("audio_context")
     return f"Audio context: {context}. " if context else ""
-
-
-def _scaling(fit: Mapping[str, Any]) -> str:
-    if fit["temperature"] is None:
-        return f"No temperature scaling: {fit['reason']}."
-    edge = ", at the edge of the grid: the best may lie beyond" if fit["at_edge_of_grid"] else ""
-    return f"Temperature {fit['temperature']:g}, fitted on {fit['dev_words']} dev words{edge}."
 
 
 def _ratio(signature: Signature, summary: Summary, other: Summary) -> Cell:

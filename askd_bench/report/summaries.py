@@ -8,7 +8,7 @@ from askd_bench.metrics.catalogue import METRICS, RESCALED
 from askd_bench.metrics.estimate import Estimate
 from askd_bench.metrics.summary import POOLED
 from askd_bench.report.views import HEADLINE
-from askd_bench.tables.format import column, estimate_cell
+from askd_bench.tables.format import column, estimate_cell, interval
 from askd_bench.tables.model import Cell, Column, Table
 
 _AT_TEMPERATURE = {METRICS[f"{name}_scaled"].name: name for name in RESCALED}
@@ -61,3 +61,14 @@ def headline_table(summary: Summary, *, title: str = "", caption: str = "") -> T
         title=title,
         caption=caption,
     )
+
+
+def scaling_sentence(summary: Summary) -> str:
+    """Say which temperature was fitted, or why none was."""
+    fit = summary["temperature_scaling"]
+    if fit["temperature"] is None:
+        return f"No temperature scaling: {fit['reason']}."
+    ends = "" if fit["low"] is None else f" {interval(fit['low'], fit['high'], digits=3)}"
+    edge = ", at the edge of the grid: the best may lie beyond" if fit["at_edge_of_grid"] else ""
+    stored = f"; one of those stored, since {fit['only_stored']}" if fit["only_stored"] else ""
+    return f"Temperature {fit['temperature']:g}{ends}, fitted on {fit['dev_words']} dev words{edge}{stored}."

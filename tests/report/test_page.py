@@ -94,10 +94,10 @@ def test_the_comparison_is_that_of_compare(family: Any, family_tree: Element) ->
 def test_notes_say_whom_intervals_speak_for_and_how_confidence_was_scaled(family: Any, family_tree: Element) -> None:
     notes = " ".join(one.text for one in family_tree.all("ul") if one.attributes.get("class") == "notes")
     fit = Result.open(family.teacher).stored_summary()["temperature_scaling"]
-    scaled = f"{TEACHER}: temperature {fit['temperature']:g}, fitted on {fit['dev_words']} dev words"
+    scaled = f"{TEACHER}: Temperature {fit['temperature']:g} [{fit['low']:.3f}, {fit['high']:.3f}], fitted on {fit['dev_words']} dev words"
     for words in ("so they speak for new utterances of these speakers", "Normaliser whisper-english v1", scaled):
         assert words in notes
-    assert "kd: no temperature scaling: " in notes
+    assert "kd: No temperature scaling: " in notes
     assert ("at the edge of the grid" in notes) == fit["at_edge_of_grid"]
 
 

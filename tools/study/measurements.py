@@ -19,6 +19,9 @@ from askd_bench.types import Row
 from study.plan import Domain, StudyPlan
 
 Arrays = Mapping[str, NDArray[np.generic]]
+BETWEEN_STORED = False
+"""Whether a model's temperature may lie between those that rows store; the study's rule chose one of these."""
+
 PLAIN, WORDS, SCALED, INHERITED = "plain", "words", "scaled", "inherited"
 _WORD_STATISTICS = (
     "word_items",
@@ -73,7 +76,8 @@ class Measurements:
         """Return the model's temperature, fitted on the plan's dev utterances."""
         if model not in self._fits:
             suite, corpus = self.plan.fitting
-            self._fits[model] = fit_temperature(score([row for row in self._result(model, suite, corpus).rows() if row.split == "dev"]))
+            dev = score([row for row in self._result(model, suite, corpus).rows() if row.split == "dev"])
+            self._fits[model] = fit_temperature(dev, between=BETWEEN_STORED)
         return self._fits[model]
 
     def clusters(self, domain: str) -> Clusters:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from askd_bench.report.page.sections import Entry, Section
 from askd_bench.report.page.tradeoff_charts import rtfx_of
+from askd_bench.report.summaries import scaling_sentence
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +30,7 @@ def notes(section: Section) -> list[str]:
         f"Normaliser {first['normalizer']['name']} v{first['normalizer']['version']}; "
         f"confidence of a word: {first['word_confidence']} of its tokens.",
         *dict.fromkeys(_intervals(entry) for entry in section.entries),
-        *(f"{entry.name}: {_scaling(entry)}" for entry in section.entries),
+        *(f"{entry.name}: {scaling_sentence(entry.summary)}" for entry in section.entries),
     ]
     if first["split"] == "dev":
         found.append("These are dev utterances: such figures are for choosing settings, not for claims.")
@@ -69,11 +70,3 @@ def _intervals(entry: Entry) -> str:
         f"Intervals: {100 * about['level']:g} %, bootstrap over {about['clusters']} {about['resampled']}s "
         f"({about['resamples']} resamples), so they speak for {about['speaks_for']}."
     )
-
-
-def _scaling(entry: Entry) -> str:
-    fit = entry.summary["temperature_scaling"]
-    if fit["temperature"] is None:
-        return f"no temperature scaling: {fit['reason']}."
-    edge = ", at the edge of the grid, so that the best may lie beyond" if fit["at_edge_of_grid"] else ""
-    return f"temperature {fit['temperature']:g}, fitted on {fit['dev_words']} dev words{edge}."

@@ -14,6 +14,8 @@ from transformers import GenerationConfig, WhisperForConditionalGeneration
 from askd_bench.audio import read_audio
 from askd_bench.corpora import open_corpus
 from askd_bench.errors import UserError
+from askd_bench.metrics.items import Items
+from askd_bench.metrics.tempered import confidence_at
 from askd_bench.models import load
 from askd_bench.models.decoding.confidence import TEMPERATURES, TokenConfidences
 from askd_bench.models.names import DEFAULT_MODEL, bundled_models
@@ -57,7 +59,10 @@ def test_text_equals_generate(generated: list[list[int]], transcriptions: list[T
 def test_confidences_equal_teacher_forcing(
     oracle: Any, features: torch.Tensor, generated: list[list[int]], transcriptions: list[Transcription], tokenizer: Any
 ) -> None:
-    """Log-probabilities and entropies of the scored tokens are those of one full forward pass, at temperature 1 and at all others."""
+    """Log-probabilities and entropies of the scored tokens are those of one full forward pass, at temperature 1 and at all others.
+
+    So are the confidences that are interpolated at temperatures in between, within half a point of probability.
+    """
     generation = GenerationConfig.from_pretrained(CHECKPOINT)
     with torch.inference_mode():
         states = oracle.model.encoder(features).last_hidden_state
@@ -79,6 +84,10 @@ def test_confidences_equal_teacher_forcing(
             np.testing.assert_allclose(transcription.token_logprobs, at(1.0), atol=1e-4)
             for temperature, eighths in zip(TEMPERATURES, (2, 4, 5, 6, 7, 9, 10, 12, 16), strict=True):
                 np.testing.assert_allclose(transcription.tempered_logprobs[temperature], at(8 / eighths), atol=1e-4)
+            own = {t: np.exp(values) for t, values in transcription.tempered_logprobs.items()}
+            items = Items(np.arange(len(spoken)), np.ones(len(spoken), np.bool_), np.exp(transcription.token_logprobs), own)
+            for temperature in (3.0, 1.8, 1.45, 1.2, 1.03, 0.92, 0.84, 0.73, 0.55):
+                np.testing.assert_allclose(confidence_at(items, temperature), np.exp(at(temperature)), atol=5e-3)
             entropies = torch.special.entr(torch.softmax(logits, -1)).sum(-1) / math.log(logits.shape[-1])
             np.testing.assert_allclose(transcription.token_entropies, entropies.numpy(), atol=1e-4)
 
