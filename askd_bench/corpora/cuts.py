@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Literal
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel
 
 from askd_bench.corpora.records import numbered_lines, recording_path, utterance_of
 from askd_bench.errors import UserError
@@ -19,21 +19,11 @@ class _Source(BaseModel):
     source: Text
 
 
-class _Transform(BaseModel):
-    name: str
-    settings: Mapping[str, object] = Field({}, alias="kwargs")
-
-    def is_heard(self) -> bool:
-        """Whether it does more than to resample to a rate that is no lower than ours, to which every recording is brought."""
-        rate = self.settings.get("target_sampling_rate")
-        return self.name != "Resample" or not isinstance(rate, int) or rate < SAMPLING_RATE
-
-
 class _Recording(BaseModel):
     id: Text
     sources: list[_Source]
     duration: Number
-    transforms: list[_Transform] | None = None
+    transforms: list[dict[str, object]] | None = None
 
 
 class _Supervision(BaseModel):
@@ -89,10 +79,17 @@ def _source(cut: _Cut, where: str) -> _Source:
         raise UserError(f"{where}: channel: {cut.channel} is in no source of recording {recording.id!r}")
     if source.type != "file":
         raise UserError(f"{where}: recording {recording.id!r} comes of a {source.type!r}, and nothing is run or fetched (allowed: 'file')")
-    heard = next((one.name for one in recording.transforms or () if one.is_heard()), None)
+    heard = next((one for one in recording.transforms or () if _is_heard(one)), None)
     if heard is not None:
-        raise UserError(f"{where}: recording {recording.id!r} is to be changed by {heard!r} (allowed: recordings as they are)")
+        raise UserError(f"{where}: recording {recording.id!r} is to be changed by {heard.get('name')!r} (allowed: recordings as they are)")
     return source
+
+
+def _is_heard(transform: Mapping[str, object]) -> bool:
+    """Whether it does more than to resample to a rate that is no lower than ours, to which every recording is brought."""
+    settings = transform.get("kwargs")
+    rate = settings.get("target_sampling_rate") if isinstance(settings, dict) else None
+    return transform.get("name") != "Resample" or not isinstance(rate, int) or rate < SAMPLING_RATE
 
 
 def _utterance(cut: _Cut, source: _Source, supervision: _Supervision, folder: Path, where: str) -> Utterance:
