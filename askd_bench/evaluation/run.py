@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from askd_bench.arguments import StrPath
+from askd_bench.corpora.bandwidth import narrow_band
 from askd_bench.corpora.durations import unlike_files
 from askd_bench.errors import UserError
 from askd_bench.evaluation.executors.local import Local
@@ -26,6 +27,7 @@ from askd_bench.models.load import Model, load_transcriber
 from askd_bench.models.names import DEFAULT_MODEL
 from askd_bench.models.protocol import Described, Frontend
 from askd_bench.options import RunOptions
+from askd_bench.perturbations.telephony import Telephony
 from askd_bench.results import Result
 from askd_bench.row_store import RowStore
 from askd_bench.signature import Signature
@@ -138,6 +140,10 @@ def _passes(inputs: Inputs, models: Sequence[Described], shard: Shard | None, op
     for selected in inputs.corpora:
         if unlike := unlike_files(selected.reported):
             LOG.warning(f"corpus: {unlike}")
+        if any(isinstance(step, Telephony) for one in inputs.conditions for step in one.chain) and (
+            narrow := narrow_band(selected.reported)
+        ):
+            LOG.warning(f"corpus: {narrow}")
         for window_s in dict.fromkeys(one.window_s for one in models):
             alike = [number for number, one in enumerate(models) if one.window_s == window_s]
             plan = Plan(
