@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -12,6 +12,9 @@ from askd_bench.models.names import DEFAULT_MODEL
 from askd_bench.options import ModelOptions, RunOptions, SpeechOptions
 from askd_bench.report.notes import Notes
 from askd_bench.tables.terminal import console
+
+if TYPE_CHECKING:
+    from askd_bench.evaluation.timings import Benchmark
 
 out = console()
 err = console(stderr=True)
@@ -115,7 +118,7 @@ def verify(
 
 @with_options(ModelOptions)
 def bench(
-    model: Annotated[str, option("As for run.")] = DEFAULT_MODEL,
+    model: Annotated[list[str], option("As for run; may be repeated: models then take turns, batch by batch.")] = [DEFAULT_MODEL],  # noqa: B006
     corpus: Annotated[str, option("Where the clips come from, as for run.")] = "prompts",
     clips: Annotated[int, option("How many, a seeded sample.")] = 32,
     batch_sizes: Annotated[list[int], option("Clips decoded together; may be repeated.")] = [1, 4, 16],  # noqa: B006
@@ -125,23 +128,27 @@ def bench(
     *,
     options: ModelOptions,
     as_json: Annotated[bool, option("Print everything measured as JSON.", "--json")] = False,
+    output: Annotated[Path | None, option("A folder for the same as files, MODEL.json each.")] = None,
 ) -> None:
     """Measure latency and throughput of a model by batch size, without scoring: warm-up, repeated rounds, percentiles, memory."""
     from askd_bench.evaluation.latency import bench_lengths, parse_seconds  # torch is slow to import
-    from askd_bench.evaluation.speed import bench as measure
-    from askd_bench.report.bench import bench_json, bench_table, latency_table
+    from askd_bench.evaluation.latency_line import LatencyLine
+    from askd_bench.evaluation.speed import bench_in_turns
+    from askd_bench.report.bench import bench_json, bench_table, latency_table, write_benches
 
     with Notes(err):
         how: dict[str, Any] = {"corpus": corpus, "clips": clips, "rounds": rounds, "warmup": warmup, "options": options}
         if seconds is not None:
-            line = bench_lengths(model, parse_seconds(seconds), **how)
-            out.print(bench_json(line) if as_json else latency_table(line), highlight=False, soft_wrap=as_json)
-            return
-        measured = measure(model, batch_sizes=batch_sizes, **how)
+            measured: Sequence[Benchmark | LatencyLine] = [bench_lengths(one, parse_seconds(seconds), **how) for one in model]
+        else:
+            measured = bench_in_turns(model, batch_sizes=batch_sizes, **how)
+        if output is not None:
+            write_benches(measured, output)
     if as_json:
         out.print(bench_json(measured), highlight=False, soft_wrap=True)
-    else:
-        out.print(bench_table(measured))
+        return
+    for one in measured:
+        out.print(latency_table(one) if isinstance(one, LatencyLine) else bench_table(one))
 
 
 def _print_results(paths: Sequence[Path], suite: str | None = None, *, fail_on_error: bool = False) -> None:

@@ -1,10 +1,15 @@
 """What `askd-bench bench` shows."""
 
 import json
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import asdict
+from pathlib import Path
 
+from askd_bench.errors import UserError
 from askd_bench.evaluation.latency_line import LatencyLine
 from askd_bench.evaluation.timings import Benchmark
+from askd_bench.files import cannot_be, write_together
 from askd_bench.metrics.catalogue import METRICS
 from askd_bench.report.views import LATENCY, SPEED
 from askd_bench.signature import ModelCard
@@ -28,9 +33,25 @@ def bench_table(benchmark: Benchmark) -> TerminalTable:
     return terminal_table(table)
 
 
-def bench_json(benchmark: Benchmark | LatencyLine) -> str:
-    """Return everything that was measured, as JSON."""
-    return json.dumps(asdict(benchmark), indent=1, default=ModelCard.model_dump)
+def bench_json(measured: Sequence[Benchmark | LatencyLine]) -> str:
+    """Return everything that was measured, as JSON: an object of one model, an array of several."""
+    several = [asdict(one) for one in measured]
+    return json.dumps(several[0] if len(several) == 1 else several, indent=1, default=ModelCard.model_dump)
+
+
+def write_benches(measured: Sequence[Benchmark | LatencyLine], folder: Path) -> None:
+    """Write what was measured of each model to `folder/MODEL.json`, where `leaderboard` reads it if the folder is `RESULTS/speed`.
+
+    Raises:
+        UserError: the folder cannot be written, or two models have one name.
+    """
+    names = Counter(one.card.id for one in measured)
+    doubled = [name for name, count in names.items() if count > 1]
+    if doubled:
+        raise UserError(f"output: two models are called {doubled[0]!r} (allowed: models of different names)")
+    with cannot_be("written", folder, argument="output"):
+        folder.mkdir(parents=True, exist_ok=True)
+    write_together({folder / f"{one.card.id}.json": f"{bench_json([one])}\n".encode() for one in measured})
 
 
 def latency_table(line: LatencyLine) -> TerminalTable:

@@ -56,7 +56,7 @@ def test_the_line_goes_through_what_lies_on_it(paced: Paced) -> None:
     found = latency.line(paced.card, exact)
     assert (found.fixed_s, found.per_second) == (pytest.approx(FIXED_S), pytest.approx(PER_SECOND))
     assert [one.p50_s for one in found.lengths] == pytest.approx([FIXED_S + PER_SECOND * length for length in exact])
-    again = json.loads(bench_json(found))
+    again = json.loads(bench_json([found]))
     assert again["lengths"][2]["seconds"] == 30.0
     with (console := Console(width=200)).capture() as shown:
         console.print(latency_table(found))

@@ -4,6 +4,7 @@ import json
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,7 +13,7 @@ from stub_transcriber import HashingTranscriber
 
 from askd_bench.errors import UserError
 from askd_bench.evaluation import speed
-from askd_bench.report.bench import bench_json, bench_table
+from askd_bench.report.bench import bench_json, bench_table, write_benches
 
 SECONDS_A_CLIP = 0.004
 
@@ -78,6 +79,30 @@ def test_a_model_without_timings_has_no_speed(paced: Paced) -> None:
         speed.bench("stub", clips=1)
 
 
+def test_models_take_turns_batch_by_batch(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    order: list[str] = []
+
+    class Noted(Paced):
+        def transcribe(self, features: Sequence[Any]) -> list[Any]:
+            order.append(self.card.id)
+            return super().transcribe(features)
+
+    both = {name: Noted(card=HashingTranscriber().card.model_copy(update={"id": name})) for name in ("teacher", "student")}
+    both["student"].window_s = 2.0
+    monkeypatch.setattr(speed, "load_transcriber", lambda model, _: both[model])
+    measured = speed.bench_in_turns(["teacher", "student"], clips=8, batch_sizes=1, rounds=2, warmup=1)
+    assert order == ["teacher", "student"] * (1 + 2 * measured[0].clips)
+    assert [one.card.id for one in measured] == ["teacher", "student"]
+    assert measured[0].clips == measured[1].clips < 8  # what fits the shorter window
+    assert all(found.peak_memory_bytes is None for one in measured for found in one.speeds)
+
+    write_benches(measured, tmp_path / "speed")
+    assert json.loads((tmp_path / "speed" / "student.json").read_text()) == json.loads(bench_json(measured))[1]
+    with pytest.raises(UserError, match="output: two models are called 'teacher'"):
+        write_benches([measured[0], measured[0]], tmp_path / "twice")
+    assert not (tmp_path / "twice").exists()
+
+
 def test_table_and_json_hold_what_was_measured(paced: Paced) -> None:
     measured = speed.bench("stub", clips=2, batch_sizes=[1, 2], rounds=1)
     with (console := Console(width=200)).capture() as shown:
@@ -85,6 +110,6 @@ def test_table_and_json_hold_what_was_measured(paced: Paced) -> None:
     rows = [line.split() for line in shown.get().splitlines() if line.strip()[:1] in ("1", "2")]
     assert len(rows) == 2
     assert f"{measured.speeds[0].clips_per_s:.2f}" in rows[0]
-    again = json.loads(bench_json(measured))
+    again = json.loads(bench_json([measured]))
     assert again["speeds"][1]["batch_size"] == 2
     assert again["card"]["dtype"] == "float32"

@@ -18,7 +18,7 @@ def files(tmp_path: Path) -> list[Path]:
     short = CARD.model_copy(update={"decoding": {**CARD.decoding, "audio_context": "margin 64"}})
     for name, card, fixed in (("short", short, 0.1), ("full", CARD, 1.0)):
         measured = {length: [fixed + 0.05 * length + more for more in (-0.01, 0.0, 0.01)] for length in (2.0, 10.0)}
-        (tmp_path / f"{name}.json").write_text(bench_json(line(card, measured)))
+        (tmp_path / f"{name}.json").write_text(bench_json([line(card, measured)]))
     return [tmp_path / "short.json", tmp_path / "full.json"]
 
 
