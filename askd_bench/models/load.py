@@ -13,6 +13,7 @@ from askd_bench.errors import UserError
 from askd_bench.models.checkpoint import Checkpoint, one_line, open_checkpoint
 from askd_bench.models.devices import say_dtype
 from askd_bench.models.external.function import Recogniser, of_function
+from askd_bench.models.names import bundled_models, is_ctranslate2_export
 from askd_bench.models.protocol import Transcriber
 from askd_bench.options import ModelOptions
 from askd_bench.plugins import Plugin, plugins
@@ -35,9 +36,10 @@ def load_transcriber(model: Model, options: ModelOptions | None = None, **change
     """Load a model in whatever runtime its argument names.
 
     Args:
-        model: a bundled checkpoint's name, a folder, or a Hub id with an optional `@revision`, for transformers; or a runtime's prefix and
-            what it takes: `ctranslate2:FOLDER`, `onnx:FOLDER`, `python:module:factory`, `transcripts:FILE.jsonl`, `http://...`; or a
-            function from samples to text (see `external.function`); or a `Transcriber`, which is returned as it is.
+        model: a bundled checkpoint's name, a folder, or a Hub id with an optional `@revision`, for transformers (for CTranslate2 where
+            the folder holds its model.bin); or a runtime's prefix and what it takes: `ctranslate2:FOLDER`, `onnx:FOLDER`,
+            `python:module:factory`, `transcripts:FILE.jsonl`, `http://...`; or a function from samples to text (see `external.function`);
+            or a `Transcriber`, which is returned as it is.
         options: how to run it.
         changes: of single options.
 
@@ -49,6 +51,8 @@ def load_transcriber(model: Model, options: ModelOptions | None = None, **change
         model = str(model)
     if not isinstance(model, str):
         return _of_object(model, settings)
+    if is_ctranslate2_export(bundled_models().get(model, Path(model))):
+        model = f"ctranslate2:{model}"
     prefix, colon, _ = model.partition(":")
     if colon and prefix in RUNTIMES:
         load: Callable[[str, ModelOptions], Transcriber] = import_module(RUNTIMES[prefix]).load

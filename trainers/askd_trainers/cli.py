@@ -68,11 +68,19 @@ def init_student(
 def export(
     student: Annotated[str, typer.Argument(help="Bundled checkpoint, folder, or Hub id.")],
     out_folder: Annotated[Path, typer.Argument(metavar="OUT", help="A new folder.")],
+    ctranslate2: Annotated[
+        str | None, typer.Option(metavar="TYPE", help="For CTranslate2 instead, weights in this type: int8, float16, float32 and others.")
+    ] = None,
 ) -> None:
-    """Write a student that shares weights with its teacher as a folder that stands alone."""
+    """Write a student as a folder that stands alone: for transformers, where it shares weights with its teacher, or for CTranslate2."""
     from askd_trainers.students.init import export_student
 
-    export_student(student, out_folder)
+    if ctranslate2 is None:
+        export_student(student, out_folder)
+    else:
+        from askd_trainers.students.ctranslate2_export import export_ctranslate2
+
+        export_ctranslate2(student, out_folder, quantization=ctranslate2)
     out.print(f"{out_folder}: {sum(file.stat().st_size for file in out_folder.rglob('*')) / 1e6:.1f} MB", highlight=False, soft_wrap=True)
 
 

@@ -47,8 +47,8 @@ def load(model: str, options: ModelOptions) -> "CTranslate2Whisper":
     whatever the export is stored in. The card says which it came to, e.g. "int8_float32": weights in int8, all else in float32.
     `weights_sha256` is of the bytes of model.bin.
 
-    A short audio context is a short spectrogram, which meets the first rows of the position embedding. The converter leaves out the
-    checkpoint's `audio_context`: it has to be added to the export's config.json.
+    A short audio context is a short spectrogram, which meets the first rows of the position embedding. `askd-train export` keeps the
+    checkpoint's `audio_context` in the export's config.json; CTranslate2's own converter leaves it out.
 
     Args:
         model: `ctranslate2:FOLDER`; in it model.bin, config.json, the vocabulary, tokenizer.json, and preprocessor_config.json where the

@@ -15,6 +15,7 @@ from transformers import PretrainedConfig, WhisperForConditionalGeneration
 from askd_bench.errors import UserError
 from askd_bench.models.checkpoint import one_line
 from askd_bench.models.features.log_mel import of_equal_length
+from askd_bench.models.names import bundled_models
 from askd_bench.models.protocol import Features
 from askd_bench.models.whisper.parts import WhisperParts
 from askd_bench.options import ModelOptions
@@ -38,13 +39,13 @@ def import_runtime(model: str, extra: str, *packages: str) -> list[Any]:
 
 
 def export_folder(model: str) -> Path:
-    """Return the folder of a `prefix:FOLDER` argument.
+    """Return the folder of a `prefix:FOLDER` argument; the name of a bundled export stands for its folder.
 
     Raises:
         UserError: there is none.
     """
     prefix, _, path = model.partition(":")
-    folder = Path(path).expanduser()
+    folder = bundled_models().get(path, Path(path).expanduser())
     if not path or not folder.is_dir():
         raise UserError(f"model: {model!r} names no folder (allowed: {prefix}:FOLDER, a folder with an export of a Whisper checkpoint)")
     return folder
