@@ -27,6 +27,7 @@ CHAPTERS = (
     "inheritance",
     "comparison",
     "significance",
+    "permutation",
     "bootstrap",
     "ranking",
     "groups",

@@ -84,6 +84,7 @@ METRICS: Mapping[str, Quantity] = {
     for one in (
         *word_errors.METRICS,
         *loop_free.METRICS,
+        *loop_free.QUANTITIES,
         *robustness.METRICS,
         *robustness.QUANTITIES,
         *hallucination.METRICS,
@@ -91,6 +92,7 @@ METRICS: Mapping[str, Quantity] = {
         *selective.METRICS,
         *SCOPED,
         *inheritance.METRICS,
+        *inheritance.VS_UNRELATED,
         *inheritance.VS_CONTROL,
         *inheritance.BLIND_SPOTS,
         *significance.QUANTITIES,

@@ -1,6 +1,6 @@
 """A student beside its teacher and its control: what differs, what is handed down, and what this corpus cannot tell."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -12,8 +12,9 @@ from askd_bench.metrics.bootstrap import RESAMPLES, Clusters, cluster_by, resamp
 from askd_bench.metrics.confidence import DEFAULT_AGGREGATION
 from askd_bench.metrics.estimate import Estimate, rounded
 from askd_bench.metrics.inheritance import BlindSpots
-from askd_bench.metrics.metric import ratio_of
-from askd_bench.metrics.significance import ALPHA, MatchedPairs, PairedDifference, holm, mapsswe, paired_bootstrap
+from askd_bench.metrics.loop_free import WER_CAPPED
+from askd_bench.metrics.metric import Metric, ratio_of
+from askd_bench.metrics.significance import ALPHA, MatchedPairs, PairedDifference, holm, mapsswe, paired_difference
 from askd_bench.metrics.systems import Aligned, align_systems
 from askd_bench.metrics.word_errors import WER
 from askd_bench.text import DEFAULT_NORMALISER, NORMALISERS
@@ -21,8 +22,12 @@ from askd_bench.types import Row
 
 STUDENT, TEACHER, CONTROL = 0, 1, 2
 POOLED = "pooled"
+_NOT_POOLED = MatchedPairs(0, None, None, None, None, "segments of several renderings of one recording are not independent")
 
-_WER = WER.measured(count="words", formula=ratio_of("errors", "words"), needs=(("words", 1, "no reference words"),))
+_WER, _CAPPED = (
+    one.measured(count="words", formula=ratio_of("errors", "words"), needs=(("words", 1, "no reference words"),))
+    for one in (WER, WER_CAPPED)
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,17 +36,22 @@ class Versus:
 
     Attributes:
         difference: of WER, with interval and minimum detectable difference; negative where the student is better.
-        p_holm: its bootstrap p-value after Holm's correction over the conditions.
-        matched_pairs: MAPSSWE; positive Z where the student makes more errors.
+        p_holm: its p-value after Holm's correction over the conditions.
+        verdict: in words; a difference counts where that is below .05.
+        capped, capped_p_holm, capped_verdict: the same of capped WER, which no loop can carry.
+        matched_pairs: MAPSSWE, the classical figure of one condition; positive Z where the student makes more errors. No verdict rests on
+            it, and pooled over renderings of one recording there is none.
         matched_pairs_p_holm: its p-value after Holm's correction over the conditions.
-        verdict: in words; a difference counts where MAPSSWE's corrected p, or without it the bootstrap's, is below .05.
     """
 
     difference: PairedDifference
     p_holm: float | None
+    verdict: str
+    capped: PairedDifference
+    capped_p_holm: float | None
+    capped_verdict: str
     matched_pairs: MatchedPairs
     matched_pairs_p_holm: float | None
-    verdict: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,7 +61,7 @@ class ConditionComparison:
     Attributes:
         condition: its id, or "pooled".
         utterances: compared. left_out: without a hypothesis from at least one system.
-        wer: system -> word error rate on the compared utterances.
+        wer, wer_capped: system -> word error rate on the compared utterances, as it is and capped.
         versus_teacher, versus_control: paired comparisons of the student.
         inheritance: metric -> estimate, see `askd_bench.metrics.inheritance`.
         blind_spots: what became of the teacher's errors in the student. control_blind_spots: the same in the control.
@@ -61,6 +71,7 @@ class ConditionComparison:
     utterances: int
     left_out: int
     wer: Mapping[str, Estimate]
+    wer_capped: Mapping[str, Estimate]
     versus_teacher: Versus
     versus_control: Versus | None
     inheritance: Mapping[str, Estimate]
@@ -99,8 +110,7 @@ def compare(
     """Compare a student with its teacher, and with a control trained without the teacher, on the same audio.
 
     Test utterances are compared ("dev" ones only where there are no others); those that a system has no hypothesis for are left out of that
-    condition and counted. Clusters are speakers from ten up, else utterances; the pooled comparison keeps an utterance's conditions
-    together.
+    condition and counted. Clusters are speakers where there are enough, else utterances; an utterance's conditions stay together.
 
     Raises:
         UserError: the results differ in conditions, utterances, references or audio; the message says which and where.
@@ -110,38 +120,34 @@ def compare(
     aligned = align_systems(systems, names=names, normalizer=normalizer, aggregation=aggregation)
     clusters = cluster_by(aligned.speaker, aligned.utterance)
     errors = [aligned.errors(k) for k in range(len(systems))]
+    capped = [aligned.capped_errors(k) for k in range(len(systems))]
     conditions = [str(name) for name in np.unique(aligned.condition)]
     keeps = {name: aligned.condition == name for name in conditions} | {POOLED: np.ones(len(aligned.condition), np.bool_)}
-    others = range(1, len(systems))
-    raw = {
-        (name, other): _paired(aligned, errors, clusters, keep, other, resamples=resamples, seed=seed)
-        for name, keep in keeps.items()
-        for other in others
+    # the pooled test is a question of its own, not one of the conditions'
+    versus = {
+        (name, other): one
+        for other in range(1, len(systems))
+        for family in (conditions, [POOLED])
+        for name, one in _versus(aligned, (errors, capped), clusters, keeps, family, other, names[other], resamples, seed).items()
     }
-    versus: dict[tuple[str, int], Versus] = {}
-    for other in others:
-        # the pooled test is a question of its own, not one of the conditions'
-        for family in (conditions, [POOLED]):
-            bootstrap_p = holm([raw[name, other][0].p for name in family])
-            matched_p = holm([raw[name, other][1].p for name in family])
-            for name, p, q in zip(family, bootstrap_p, matched_p, strict=True):
-                difference, pairs = raw[name, other]
-                verdict = _verdict(difference, q if q is not None else p, names[other])
-                versus[name, other] = Versus(difference=difference, p_holm=p, matched_pairs=pairs, matched_pairs_p_holm=q, verdict=verdict)
+
+    def estimates(metric: Metric, counts: Sequence[NDArray[np.int64]], used: NDArray[np.bool_]) -> dict[str, Estimate]:
+        sums = [{"errors": one * used, "words": aligned.reference_words * used} for one in counts]
+        return {
+            system: metric.estimate(resample(one, clusters, resamples=resamples, seed=seed))
+            for system, one in zip(names, sums, strict=True)
+        }
 
     def table(name: str) -> ConditionComparison:
         keep = keeps[name]
         used = keep & aligned.done
         control = CONTROL if len(systems) > CONTROL else None
-        resampled = [
-            resample({"errors": e * used, "words": aligned.reference_words * used}, clusters, resamples=resamples, seed=seed)
-            for e in errors
-        ]
         return ConditionComparison(
             condition=name,
             utterances=int(used.sum()),
             left_out=int(keep.sum() - used.sum()),
-            wer={system: _WER.estimate(r) for system, r in zip(names, resampled, strict=True)},
+            wer=estimates(_WER, errors, used),
+            wer_capped=estimates(_CAPPED, capped, used),
             versus_teacher=versus[name, TEACHER],
             versus_control=versus[name, CONTROL] if control else None,
             inheritance=inheritance.estimates(aligned, clusters, control=control, keep=keep, resamples=resamples, seed=seed),
@@ -160,20 +166,42 @@ def compare(
     )
 
 
-def _paired(
+def _versus(
     aligned: Aligned,
-    errors: list[NDArray[np.int64]],
+    counts: tuple[Sequence[NDArray[np.int64]], Sequence[NDArray[np.int64]]],
     clusters: Clusters,
-    keep: NDArray[np.bool_],
+    keeps: Mapping[str, NDArray[np.bool_]],
+    family: Sequence[str],
     other: int,
-    *,
-    resamples: int,
+    name_of_other: str,
+    swaps: int,
     seed: int,
-) -> tuple[PairedDifference, MatchedPairs]:
-    used = keep & aligned.done
-    words = aligned.reference_words * used
-    difference = paired_bootstrap(errors[STUDENT] * used, errors[other] * used, words, clusters, resamples=resamples, seed=seed)
-    return difference, mapsswe(aligned, a=STUDENT, b=other, keep=used)
+) -> dict[str, Versus]:
+    """Compare the student with `other` under each condition of `family`; corrected over these."""
+    used = {name: keeps[name] & aligned.done for name in family}
+    plain, capped = (
+        [
+            paired_difference(one[STUDENT] * use, one[other] * use, aligned.reference_words * use, clusters, swaps=swaps, seed=seed)
+            for use in used.values()
+        ]
+        for one in counts
+    )
+    pairs = [_NOT_POOLED if name == POOLED else mapsswe(aligned, a=STUDENT, b=other, keep=used[name]) for name in family]
+    plain_p, capped_p = (holm([one.p for one in tests]) for tests in (plain, capped))
+    pairs_p = holm([one.p for one in pairs])
+    return {
+        name: Versus(
+            difference=plain[i],
+            p_holm=plain_p[i],
+            verdict=_verdict(plain[i], plain_p[i], name_of_other),
+            capped=capped[i],
+            capped_p_holm=capped_p[i],
+            capped_verdict=_verdict(capped[i], capped_p[i], name_of_other),
+            matched_pairs=pairs[i],
+            matched_pairs_p_holm=pairs_p[i],
+        )
+        for i, name in enumerate(family)
+    }
 
 
 def _verdict(difference: PairedDifference, p: float | None, other: str) -> str:

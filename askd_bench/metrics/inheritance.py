@@ -8,19 +8,25 @@ Conventions:
     - Expected share: what a student of the same error rate and habits would reach if its errors came independently of the teacher's. For
       each word the teacher gets wrong, with outcome $h$ on reference word $r$, the chance that the student does $h$ is estimated from the
       student's outcomes on all *other* occurrences of $r$ in the condition, with one pseudo-count on the student's overall rate of $h$:
-      $(c(h, r) + b(h)) / (n(r) + 1)$. So common confusions ("a" -> "the") are not counted as inheritance. Pooled figures add up what each
+      $(c(h, r) + b(h)) / (n(r) + 1)$, where $b(h)$ counts $h$ in the place of words other than $h$ only, over all words: words it gets
+      right are no errors. So common confusions ("a" -> "the") are not counted as inheritance. Pooled figures add up what each
       condition gives: the same recording under another condition is no independent occurrence.
-    - Excess $= (observed - expected) / (1 - expected)$ on the teacher's wrong words: 0 for an independent student, 1 for a copy; negative
-      for one that avoids the teacher's errors.
-    - This null knows words, not how hard a recording is: two systems that fail on the same mumbled word look related without any teaching.
-      What isolates teaching is the difference to a control trained on the truth only: `inherited_vs_control`.
+    - Excess $e = (observed - expected) / (1 - expected)$ on the teacher's wrong words: 1 for a copy; negative for one that avoids the
+      teacher's errors.
+    - This null knows words, not how hard a recording is: on a mumbled word, systems that have nothing to do with each other fail alike, so
+      that their excess is not 0 but, say, 0.2. Hence the floor: $e_U$ of systems unrelated to the teacher, pooled, on the same words.
+      Inherited beyond unrelated systems $= (e - e_U) / (1 - e_U)$: 0 for a student that repeats no more than they do, 1 for a copy.
+    - What isolates this teaching is the difference to a control trained on the truth only, `inherited_vs_control`. A control whose layers
+      are the teacher's to begin with has those.
+    - A student may inherit less by being right, or by being wrong in another way, and may have errors that are its own: the same, changed
+      and mended shares of the teacher's errors add up to 1, and stand beside new errors per 100 words that the teacher has right.
     - Confident inheritance: of the words the teacher substitutes with confidence above 0.7, the share where the student writes the same
       word with confidence above 0.7. Deletions carry no confidence and do not take part.
     - Cohen's kappa on whether each reference word is right: agreement beyond chance, any wrong way counting as wrong.
     - Intervals resample clusters; expected chances are kept from the whole condition.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -175,13 +181,24 @@ def _excess(observed: str, expected: str, total: str) -> Metric:
         digits=2,
         long_digits=3,
         interval=True,
-        meaning=f"share of the teacher's {kind} the student repeats beyond chance: 0 independent, 1 a copy",
+        meaning=f"share of the teacher's {kind} the student repeats beyond what its own habits would by chance: 1 a copy; systems that "
+        "have nothing to do with the teacher score above 0, since the same recordings are hard for everybody",
         unit="share beyond chance",
         better="lower",
         count=total,
         formula=lambda sums: ratio(sums[observed] - sums[expected], sums[total] - sums[expected]),
         needs=_CONFIDENT if confident else _WRONG,
     )
+
+
+def _beyond(sums: Sums) -> Array:
+    own, floor = _excess_of(sums, ""), _excess_of(sums, "unrelated_")
+    return ratio(own - floor, 1 - floor)
+
+
+def _excess_of(sums: Sums, whose: str) -> Array:
+    total = sums[f"{whose}teacher_wrong"]
+    return ratio(sums[f"{whose}same"] - sums[f"{whose}expected"], total - sums[f"{whose}expected"])
 
 
 def _kappa(sums: Sums) -> Array:
@@ -210,6 +227,38 @@ METRICS = (
         count="teacher_wrong",
         formula=ratio_of("same", "teacher_wrong"),
         needs=_WRONG,
+    ),
+    Metric(
+        name="changed_share",
+        label="changed %",
+        factor=100,
+        meaning="share of the teacher's errors where the student is wrong in another way",
+        unit="share of the teacher's errors",
+        better="lower",
+        count="teacher_wrong",
+        formula=lambda sums: ratio(sums["both_wrong"] - sums["same"], sums["teacher_wrong"]),
+        needs=_WRONG,
+    ),
+    Metric(
+        name="mended_share",
+        label="mended %",
+        factor=100,
+        meaning="share of the teacher's errors where the student is right",
+        unit="share of the teacher's errors",
+        better="higher",
+        count="teacher_wrong",
+        formula=lambda sums: ratio(sums["teacher_wrong"] - sums["both_wrong"], sums["teacher_wrong"]),
+        needs=_WRONG,
+    ),
+    Metric(
+        name="new_errors",
+        label="new per 100",
+        meaning="words the student gets wrong, per 100 that the teacher gets right",
+        unit="per 100 words",
+        better="lower",
+        count="words",
+        formula=lambda sums: 100 * ratio(sums["student_wrong"] - sums["both_wrong"], sums["words"] - sums["teacher_wrong"]),
+        needs=(("words", 1, "no reference words"),),
     ),
     Metric(
         name="inherited_expected",
@@ -249,6 +298,38 @@ METRICS = (
     ),
 )
 
+_NO_FLOOR = (*_WRONG, ("unrelated_words", 1, "no system unrelated to the teacher heard this"))
+INHERITANCE_FLOOR, INHERITANCE_BEYOND = VS_UNRELATED = (
+    Metric(
+        name="inheritance_floor",
+        label="unrelated",
+        long_label="inheritance of unrelated systems",
+        digits=2,
+        long_digits=3,
+        interval=True,
+        meaning="excess of systems that have nothing to do with the teacher, pooled: hard recordings are hard for everybody",
+        unit="share beyond chance",
+        better="neither",
+        count="unrelated_teacher_wrong",
+        formula=lambda sums: _excess_of(sums, "unrelated_"),
+        needs=_NO_FLOOR,
+    ),
+    Metric(
+        name="inheritance_beyond",
+        label="inherited beyond unrelated",
+        digits=2,
+        long_digits=3,
+        interval=True,
+        meaning="share of the teacher's errors the student repeats beyond what unrelated systems do: 0 no more than they, 1 a copy",
+        unit="share beyond unrelated systems",
+        better="lower",
+        count="teacher_wrong",
+        formula=_beyond,
+        needs=_NO_FLOOR,
+    ),
+)
+"""A student beside systems that are unrelated to its teacher."""
+
 VS_CONTROL = tuple(
     Metric(
         name=f"{prefix}inherited_vs_control",
@@ -270,6 +351,14 @@ VS_CONTROL = tuple(
 )
 
 
+def floor(aligned: Aligned, unrelated: Sequence[int], *, teacher: int, keep: NDArray[np.bool_] | None = None) -> Mapping[str, Array]:
+    """Return the statistics of systems that have nothing to do with the teacher, added up; zero where there are none."""
+    names = ("words", "teacher_wrong", "same", "expected")
+    each = [statistics(aligned, student=one, teacher=teacher, keep=keep) for one in unrelated]
+    zero = np.zeros(len(aligned.utterance))
+    return {f"unrelated_{name}": np.sum([one[name] for one in each], axis=0) if each else zero for name in names}
+
+
 def estimates(
     aligned: Aligned,
     clusters: Clusters,
@@ -277,11 +366,15 @@ def estimates(
     student: int = 0,
     teacher: int = 1,
     control: int | None = None,
+    unrelated: Mapping[str, Array] | None = None,
     keep: NDArray[np.bool_] | None = None,
     resamples: int,
     seed: int = 0,
 ) -> Mapping[str, Estimate]:
-    """Return every metric of this module for one condition (or all), with intervals; against the control too where there is one."""
+    """Return every metric of this module for one condition (or all), with intervals.
+
+    Against the control too where there is one, and against `unrelated` systems where their `floor` is given.
+    """
     mine = statistics(aligned, student=student, teacher=teacher, keep=keep)
     metrics: tuple[Metric, ...] = METRICS
     if control is not None:
@@ -290,5 +383,8 @@ def estimates(
         mine["confident_difference"] = mine["confident_same"] - theirs["confident_same"]
         mine["known"] = np.minimum(mine["known"], theirs["known"])
         metrics += VS_CONTROL
+    if unrelated is not None:
+        mine |= unrelated
+        metrics += VS_UNRELATED
     resampled = resample(mine, clusters, resamples=resamples, seed=seed)
     return {metric.name: metric.estimate(resampled) for metric in metrics}

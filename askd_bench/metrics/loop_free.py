@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from askd_bench.metrics.bootstrap import ratio
 from askd_bench.metrics.calibration import CONFIDENT
-from askd_bench.metrics.metric import Metric, Statistics, ratio_of
+from askd_bench.metrics.metric import Metric, Quantity, Statistics, ratio_of
 from askd_bench.metrics.scoring import Scored
 from askd_bench.metrics.systems import DELETED, Aligned
 
@@ -101,3 +101,16 @@ METRICS = (
     ),
 )
 WER_CAPPED, CAPPED_DEGRADATION, CONFIDENT_SUBSTITUTIONS = METRICS
+
+WER_CAPPED_DIFFERENCE = Quantity(
+    name="wer_capped_difference",
+    label="capped WER difference, points",
+    meaning="capped word error rate of one model minus that of another on the same utterances",
+    unit="errors per reference word",
+    better="lower",
+    factor=100,
+    signed=True,
+    interval=True,
+)
+QUANTITIES = (WER_CAPPED_DIFFERENCE,)
+"""What comparisons show of it."""

@@ -1,16 +1,17 @@
 r"""Is a difference between two systems more than chance?
 
 Conventions:
-    - Paired bootstrap (Bisani & Ney 2004): clusters of utterances are resampled with replacement, both systems on the same draw; the
-      statistic is the difference of pooled error rates. Percentile interval; two-sided p-value $2 \min(P(\Delta \le 0), P(\Delta \ge 0))$
-      with one added to each count, so never 0. Clusters are speakers from ten speakers up, utterances below (`bootstrap.clusters_of`).
+    - Every verdict of a comparison rests on one test: labels swapped recording by recording, all renderings of a recording together
+      (`askd_bench.metrics.permutation`). It is run on word errors, and on capped word errors (`loop_free`), which no loop can carry.
+    - Clusters are speakers where the corpus has enough of them, recordings otherwise (`bootstrap.clusters_of`).
     - MAPSSWE, the matched-pair sentence-segment word-error test (Gillick & Cox 1989), as NIST's sclite computes it: an utterance is cut
       into segments wherever both systems get at least two adjacent reference words right, with no insertion between these; segments without
       any error are left out; $Z = \bar d \sqrt n / s$ over the segments' differences in errors $d$, $s$ with $n - 1$; $p$ two-sided normal.
-      Ours differs in the alignment it starts from (unit costs; sclite 4, 3, 3).
+      Ours differs in the alignment it starts from (unit costs; sclite 4, 3, 3). It takes segments for independent, which renderings of
+      one recording are not: it is shown for a single condition, as the classical figure, and no verdict of a comparison rests on it.
     - Holm's step-down correction (1979) over the conditions of a comparison.
-    - Minimum detectable difference: $(z_{1-\alpha/2} + z_{power}) \cdot SE$, SE the bootstrap's standard deviation of the paired
-      difference: a smaller true difference would more often than not go unseen in this corpus.
+    - Minimum detectable difference: $(z_{1-\alpha/2} + z_{power}) \cdot SE$, SE the standard error of the paired difference
+      over clusters: a smaller true difference would more often than not go unseen in this corpus.
 """
 
 import math
@@ -22,21 +23,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from askd_bench.errors import UserError
-from askd_bench.metrics.bootstrap import (
-    FEW_CLUSTERS,
-    LEVEL,
-    MIN_CLUSTERS,
-    NO_VARIATION,
-    RESAMPLES,
-    UNDEFINED,
-    Array,
-    Clusters,
-    percentile_interval,
-    ratio,
-    resample,
-)
+from askd_bench.metrics.bootstrap import FEW_CLUSTERS, LEVEL, MIN_CLUSTERS, NO_VARIATION, RESAMPLES, Array, Clusters
 from askd_bench.metrics.estimate import Estimate
 from askd_bench.metrics.metric import Quantity
+from askd_bench.metrics.permutation import swap_test
 from askd_bench.metrics.systems import Aligned
 
 ALPHA = 0.05
@@ -69,21 +59,34 @@ WER_MINUS_TEACHER, WER_MINUS_CONTROL = (
     )
     for other in ("teacher", "control")
 )
+CAPPED_MINUS_TEACHER, CAPPED_MINUS_CONTROL = (
+    replace(
+        one,
+        name=one.name.replace("wer", "wer_capped"),
+        label=f"capped − {other}, points",
+        long_label="",
+        key="",
+        meaning=f"capped word error rate of a student minus its {other}'s, on the same utterances",
+    )
+    for one, other in ((WER_MINUS_TEACHER, "teacher"), (WER_MINUS_CONTROL, "control"))
+)
 QUANTITIES = (
     WER_DIFFERENCE,
     WER_MINUS_TEACHER,
     WER_MINUS_CONTROL,
+    CAPPED_MINUS_TEACHER,
+    CAPPED_MINUS_CONTROL,
     Quantity(
         name="p_holm",
         label="p (Holm)",
-        meaning="p-value of that difference by the paired bootstrap, corrected over conditions",
+        meaning="p-value of that difference by swapping labels recording by recording, Holm-corrected over conditions or pairs of models",
         unit=P_VALUE,
         priority=3,
     ),
     Quantity(
         name="matched_pairs_p_holm",
         label="MAPSSWE p",
-        meaning="p-value of that difference by the matched-pairs test of sclite, corrected over conditions",
+        meaning="p-value of that difference by the matched-pairs test of sclite, corrected over conditions; no verdict rests on it",
         unit=P_VALUE,
     ),
     Quantity(
@@ -102,10 +105,10 @@ class PairedDifference:
 
     Attributes:
         difference: with its interval; n is the number of reference words.
-        p: two-sided bootstrap p-value, None with the reason in `difference`.
+        p: two-sided, from swapped labels; None with the reason in `difference`.
         detectable: the minimum detectable difference, None likewise.
         resampled: "speaker" or "utterance".
-        clusters: how many were resampled.
+        clusters: how many of them say something.
     """
 
     difference: Estimate
@@ -127,22 +130,22 @@ class MatchedPairs:
     reason: str | None = None
 
 
-def paired_bootstrap(
+def paired_difference(
     errors_a: NDArray[np.int64],
     errors_b: NDArray[np.int64],
     reference_words: NDArray[np.int64],
     clusters: Clusters,
     *,
-    resamples: int = RESAMPLES,
+    swaps: int = RESAMPLES,
     seed: int = 0,
     level: float = LEVEL,
 ) -> PairedDifference:
-    """Compare two systems' pooled error rates on the same utterances.
+    """Compare two systems' pooled error rates on the same utterances, by swapped labels.
 
     Args:
         errors_a, errors_b, reference_words: int64, shape (num_utterances,).
-        clusters: what is resampled.
-        resamples: how many.
+        clusters: what is swapped as a whole.
+        swaps: how many.
         seed: of the draws.
         level: of the interval.
 
@@ -154,54 +157,23 @@ def paired_bootstrap(
         raise UserError(f"errors_a, errors_b, reference_words, clusters: shapes differ: {', '.join(map(str, sorted(shapes)))}")
     unit = "errors per reference word"
     words = int(reference_words.sum())
-
     if not words:
-        return PairedDifference(Estimate.absent("no reference words", unit=unit), None, None, clusters.kind, clusters.count)
+        return PairedDifference(Estimate.absent("no reference words", unit=unit), None, None, clusters.kind, 0)
+    heard = len(np.unique(clusters.index[reference_words > 0]))
     value = (int(errors_a.sum()) - int(errors_b.sum())) / words
-
-    def without_interval(reason: str) -> PairedDifference:
-        return PairedDifference(Estimate(value=value, n=words, unit=unit, reason=reason), None, None, clusters.kind, clusters.count)
-
-    if clusters.count < MIN_CLUSTERS:
-        return without_interval(FEW_CLUSTERS)
-    samples = _resampled_ratio(errors_a - errors_b, reference_words, clusters, resamples=resamples, seed=seed)
-    interval = percentile_interval(samples, level=level)
-    if interval is None:
-        return without_interval(UNDEFINED)
-    if interval[0] == interval[1]:
-        return without_interval(NO_VARIATION)
-    samples = samples[np.isfinite(samples)]
-    tail = min(int(np.sum(samples <= 0)), int(np.sum(samples >= 0)))
+    differences = errors_a - errors_b
+    reason = FEW_CLUSTERS if heard < MIN_CLUSTERS else NO_VARIATION if not differences.any() else None
+    if reason:
+        return PairedDifference(Estimate(value=value, n=words, unit=unit, reason=reason), None, None, clusters.kind, heard)
+    p, (low, high), error = swap_test(differences, reference_words, clusters, swaps=swaps, seed=seed, level=level)
     normal = NormalDist()
     return PairedDifference(
-        Estimate(value=value, low=interval[0], high=interval[1], n=words, unit=unit),
-        min(1.0, 2 * (tail + 1) / (len(samples) + 1)),
-        (normal.inv_cdf(1 - ALPHA / 2) + normal.inv_cdf(POWER)) * float(samples.std()),
+        Estimate(value=value, low=low, high=high, n=words, unit=unit),
+        p,
+        (normal.inv_cdf(1 - ALPHA / 2) + normal.inv_cdf(POWER)) * error,
         clusters.kind,
-        clusters.count,
+        heard,
     )
-
-
-def _resampled_ratio(
-    numerator: NDArray[np.int64], denominator: NDArray[np.int64], clusters: Clusters, *, resamples: int, seed: int
-) -> Array:
-    """Return `resamples` draws of sum(numerator) / sum(denominator).
-
-    Clusters with equal sums are interchangeable, so instead of drawing every cluster the number of draws from each kind of cluster is drawn
-    (a multinomial): the same distribution exactly, and a million utterances of a few hundred kinds cost as much as a few hundred.
-    """
-    sums = np.stack([np.bincount(clusters.index, weights=x, minlength=clusters.count) for x in (numerator, denominator)], axis=1)
-    kinds, counts = np.unique(sums, axis=0, return_counts=True)
-    if len(kinds) * 20 < clusters.count:
-        rng = np.random.default_rng(seed)
-        chance = counts / clusters.count
-        size = max(1, 4_000_000 // len(kinds))
-        totals = np.concatenate(
-            [rng.multinomial(clusters.count, chance, min(size, resamples - start)) @ kinds for start in range(0, resamples, size)]
-        )
-        return ratio(totals[:, 0], totals[:, 1])
-    samples = resample({"numerator": numerator, "denominator": denominator}, clusters, resamples=resamples, seed=seed).samples
-    return ratio(samples["numerator"], samples["denominator"])
 
 
 def mapsswe(aligned: Aligned, *, a: int = 0, b: int = 1, keep: NDArray[np.bool_] | None = None, min_correct: int = 2) -> MatchedPairs:

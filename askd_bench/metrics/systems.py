@@ -78,6 +78,10 @@ class Aligned:
         missed = np.bincount(self.word_utterance[self.wrong(system)], minlength=n)
         return missed + np.bincount(self.gap_utterance, weights=self.systems[system].inserted, minlength=n).astype(np.int64)
 
+    def capped_errors(self, system: int) -> NDArray[np.int64]:
+        """Word errors of each utterance, at most its reference words, so that a loop counts as one lost line; shape (num_utterances,)."""
+        return np.minimum(self.errors(system), self.reference_words)
+
     @property
     def reference_words(self) -> NDArray[np.int64]:
         """Reference words of each utterance, shape (num_utterances,)."""

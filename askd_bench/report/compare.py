@@ -28,7 +28,7 @@ def compare(student: StrPath, teacher: StrPath, *, control: StrPath | None = Non
 
     Args:
         student, teacher: result directories of the same suite and corpus.
-        control: of a student trained on the truth alone: what it shares with the teacher was not handed down by the teacher.
+        control: of a student trained on the truth alone: what it shares with the teacher, the training did not hand down.
         normalizer: of the texts.
 
     Raises:
@@ -90,7 +90,8 @@ def comparison_view(comparison: Comparison, differing: Sequence[str] = (), lonel
     """Return the tables of a comparison: errors, inheritance, blind spots; what differs in how the models decode, what is left out."""
     legend = (f"{METRICS[name].label}: {METRICS[name].meaning}" for name in (*_EXPLAINED, *INHERITANCE[:-2]))
     note = (
-        f"Intervals and p: bootstrap over {comparison.clusters} {comparison.resampled}s, {comparison.resamples} resamples. "
+        f"Differences, their intervals and p: labels swapped in {comparison.clusters} {comparison.resampled}s, all renderings of one "
+        f"together, {comparison.resamples} times; other intervals: bootstrap. "
         f"{'; '.join(legend)}."
     )
     if lonely:

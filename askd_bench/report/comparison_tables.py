@@ -1,4 +1,4 @@
-"""The tables of comparisons with a teacher: errors, what became of the teacher's errors, and blind spots."""
+"""The tables of comparisons with a teacher: errors, as they are and capped, what became of the teacher's errors, and blind spots."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -23,15 +23,49 @@ class Student:
     style: int | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class _Kind:
+    """Word errors as they are or capped: the table's title, and where a comparison keeps them."""
+
+    title: str
+    rate: str
+    difference: str
+    p_holm: str
+    verdict: str
+    tests: tuple[str, ...]
+
+
+_KINDS = (
+    _Kind("Word errors", "wer", "difference", "p_holm", "verdict", ("p_holm", "matched_pairs_p_holm", "detectable")),
+    _Kind(
+        "Capped word errors: no utterance counts as more than all wrong, so that no loop carries them",
+        "wer_capped",
+        "capped",
+        "capped_p_holm",
+        "capped_verdict",
+        ("p_holm", "detectable"),
+    ),
+)
+
+
 def comparison_tables(students: Sequence[Student], conditions: Sequence[str]) -> list[Table]:
-    """Return the three tables, a row for each condition and student; conditions in the order given, pooled rows below."""
+    """Return the four tables, a row for each condition and student; conditions in the order given, pooled rows below."""
     with_control = any(one.comparison.pooled.versus_control is not None for one in students)
     others = ("teacher", "control") if with_control else ("teacher",)
-    wer, inheritance = METRICS["wer"], INHERITANCE if with_control else INHERITANCE[:-2]
+    inheritance = INHERITANCE if with_control else INHERITANCE[:-2]
 
-    def errors(row: ConditionComparison) -> list[Cell]:
-        rates = [replace(estimate_cell(wer, row.wer.get(system, _ABSENT)), folded=True) for system in ("student", *others)]
-        return [*rates, *_versus(row.versus_teacher, "teacher"), *(_versus(row.versus_control, "control") if with_control else ())]
+    def errors(kind: _Kind) -> Callable[[ConditionComparison], list[Cell]]:
+        def cells(row: ConditionComparison) -> list[Cell]:
+            rates = getattr(row, kind.rate)
+            shown = [replace(estimate_cell(METRICS[kind.rate], rates.get(system, _ABSENT)), folded=True) for system in ("student", *others)]
+            return [*shown, *(one for other in others for one in _versus(getattr(row, f"versus_{other}"), other, kind))]
+
+        return cells
+
+    def columns(kind: _Kind) -> list[Column]:
+        rate = column(METRICS[kind.rate])
+        rates = [replace(rate, label=f"{system} {rate.label}") for system in ("student", *others)]
+        return [*rates, *(one for other in others for one in _versus_columns(other, kind, suffix=f", {other}" if with_control else ""))]
 
     def inherited(row: ConditionComparison) -> list[Cell]:
         return [estimate_cell(METRICS[name], row.inheritance.get(name, _ABSENT)) for name in inheritance]
@@ -39,12 +73,10 @@ def comparison_tables(students: Sequence[Student], conditions: Sequence[str]) ->
     def spots(row: ConditionComparison) -> list[Cell]:
         return [*_spots(row.blind_spots), *(_spots(row.control_blind_spots) if with_control else ())]
 
-    rates = [replace(column(wer), label=f"{system} {wer.label}") for system in ("student", *others)]
-    compared = [one for other in others for one in _versus_columns(other, suffix=f", {other}" if with_control else "")]
     words = [column(METRICS[name]) for name in BLIND_SPOTS]
     control_words = [replace(one, label=f"control: {one.label}") for one in words] if with_control else []
     return [
-        _table(students, conditions, "Word errors", (*rates, *compared), errors),
+        *(_table(students, conditions, kind.title, columns(kind), errors(kind)) for kind in _KINDS),
         _table(students, conditions, "What became of the teacher's errors", [column(METRICS[name]) for name in inheritance], inherited),
         _table(students, conditions, "Blind spots: reference words by who gets them wrong", (*words, *control_words), spots),
     ]
@@ -77,22 +109,27 @@ def _table(
     )
 
 
-def _versus_columns(other: str, *, suffix: str) -> list[Column]:
-    tests = [replace(one, label=f"{one.label}{suffix}") for one in (column(METRICS[name]) for name in _TESTS)]
-    return [column(METRICS[f"wer_minus_{other}"]), *tests, Column(label=f"verdict{suffix}", meaning="what the tests say", text=True)]
+def _versus_columns(other: str, kind: _Kind, *, suffix: str) -> list[Column]:
+    tests = [replace(one, label=f"{one.label}{suffix}") for one in (column(METRICS[name]) for name in kind.tests)]
+    verdict = Column(label=f"verdict{suffix}", meaning="what swapped labels say, p (Holm) below .05", text=True)
+    return [column(METRICS[f"{kind.rate}_minus_{other}"]), *tests, verdict]
 
 
-_TESTS = ("p_holm", "matched_pairs_p_holm", "detectable")
-
-
-def _versus(versus: Versus | None, other: str) -> list[Cell]:
+def _versus(versus: Versus | None, other: str, kind: _Kind) -> list[Cell]:
     if versus is None:
-        return [Cell(reason=f"this is the {other}")] * (len(_TESTS) + 2)
-    values = (versus.p_holm, versus.matched_pairs_p_holm, versus.difference.detectable)
+        return [Cell(reason=f"this is the {other}")] * (len(kind.tests) + 2)
+    difference = getattr(versus, kind.difference)
+    values = {
+        "p_holm": getattr(versus, kind.p_holm),
+        "matched_pairs_p_holm": versus.matched_pairs_p_holm,
+        "detectable": difference.detectable,
+    }
+    reasons = {"matched_pairs_p_holm": versus.matched_pairs.reason or ""}
+    verdict = getattr(versus, kind.verdict)
     return [
-        estimate_cell(METRICS[f"wer_minus_{other}"], versus.difference.difference),
-        *(cell(METRICS[name], value, reason="too little data") for name, value in zip(_TESTS, values, strict=True)),
-        Cell(text=versus.verdict, sort=versus.verdict),
+        estimate_cell(METRICS[f"{kind.rate}_minus_{other}"], difference.difference),
+        *(cell(METRICS[name], values[name], reason=reasons.get(name, "too little data")) for name in kind.tests),
+        Cell(text=verdict, sort=verdict),
     ]
 
 

@@ -15,7 +15,8 @@ CONFIDENCE = (
     *("confident_errors_0.5", "confident_errors_0.7", "confident_errors_0.9", "auroc", "aupr_errors", "aurc", "excess_aurc"),
 )
 INHERITANCE = (
-    *("inherited", "inherited_expected", "inheritance_excess", "confident_inherited", "confident_inheritance_excess", "kappa"),
+    *("inherited", "changed_share", "mended_share", "new_errors"),
+    *("inherited_expected", "inheritance_excess", "confident_inherited", "confident_inheritance_excess", "kappa"),
     *("inherited_vs_control", "confident_inherited_vs_control"),
 )
 BLIND_SPOTS = tuple(one.name for one in _BLIND_SPOTS)

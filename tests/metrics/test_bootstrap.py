@@ -5,7 +5,6 @@ from simulated import references, simulate
 from askd_bench.metrics import bootstrap
 from askd_bench.metrics.bootstrap import Clusters, cluster_by, clusters_of, percentile_interval, ratio, resample
 from askd_bench.metrics.scoring import score
-from askd_bench.metrics.significance import paired_bootstrap
 
 
 def wer(sums):
@@ -74,22 +73,6 @@ def test_draws_are_those_of_one_resample_after_another(monkeypatch: pytest.Monke
     rng = np.random.default_rng(3)
     alone = [np.bincount(rng.integers(0, 23, 23), minlength=23) for _ in range(50)]
     np.testing.assert_array_equal(np.concatenate(list(bootstrap._drawn_counts(23, 50, 3))), alone)
-
-
-def test_grouped_and_plain_paired_bootstrap_are_the_same_distribution() -> None:
-    """Many clusters of few kinds are drawn as a multinomial over kinds; compare with drawing every cluster."""
-    rng = np.random.default_rng(3)
-    n = 3_000
-    words = rng.integers(4, 6, n)
-    a, b = rng.binomial(words, 0.1), rng.binomial(words, 0.12)
-    clusters = Clusters(np.arange(n), n, "utterance")
-    grouped = paired_bootstrap(a, b, words, clusters, resamples=4_000)
-    assert len(np.unique(np.stack([a - b, words]), axis=1).T) * 20 < n
-    plain = resample({"d": a - b, "w": words}, clusters, resamples=4_000, seed=9)
-    low, high = percentile_interval(ratio(plain.samples["d"], plain.samples["w"]))
-    width = high - low
-    assert grouped.difference.low == pytest.approx(low, abs=0.06 * width)
-    assert grouped.difference.high == pytest.approx(high, abs=0.06 * width)
 
 
 def test_same_seed_same_draws_and_another_seed_others() -> None:

@@ -30,6 +30,9 @@ def test_student_teacher_and_control() -> None:
     assert clean.versus_teacher.matched_pairs.z < 0
     assert clean.versus_teacher.matched_pairs_p_holm >= clean.versus_teacher.matched_pairs.p
     assert got.conditions[1].versus_control.verdict.startswith("no difference that this corpus could show")
+    assert clean.versus_teacher.capped_verdict == "better than the teacher"
+    assert clean.versus_teacher.p_holm >= clean.versus_teacher.difference.p
+    assert got.pooled.versus_teacher.matched_pairs.p is None, "renderings of one recording are no independent segments"
     assert clean.control_blind_spots is not None
     assert "inherited_vs_control" in clean.inheritance
     assert (got.resampled, got.clusters) == ("speaker", 12)
@@ -54,9 +57,31 @@ def test_a_model_beside_itself() -> None:
     rows = system(1)
     got = compare(rows, rows, resamples=100).pooled
     assert got.versus_teacher.difference.difference.value == 0
-    assert got.versus_teacher.matched_pairs.p is None
+    assert got.versus_teacher.p_holm is None
     assert got.inheritance["inheritance_excess"].value == 1
     assert got.versus_teacher.verdict == "no difference in this corpus"
+
+
+def test_a_loop_carries_no_capped_verdict() -> None:
+    student, teacher = system(1), system(2)
+    at = next(i for i, row in enumerate(student) if row.split == "test")
+    looping = [*student]
+    looping[at] = dataclasses.replace(
+        student[at], hypothesis="and so on " * 3000, words=(), word_tokens=(), token_logprobs=(), tempered_logprobs={}
+    )
+    plain, got = (compare(rows, teacher, resamples=400).pooled.versus_teacher for rows in (student, looping))
+    assert got.difference.difference.value > 1
+    assert got.capped.difference.value == pytest.approx(plain.capped.difference.value, abs=0.01)
+    assert got.capped_p_holm == pytest.approx(plain.capped_p_holm, abs=0.15)
+    assert got.difference.detectable > 10 * got.capped.detectable
+
+
+def test_a_verdict_never_contradicts_its_interval() -> None:
+    for seed in range(6):
+        got = compare(system(seed), system(seed + 10, (("clean", 0.06), ("noise-0", 0.31))), resamples=400).pooled.versus_teacher
+        for one, p in ((got.difference, got.p_holm), (got.capped, got.capped_p_holm)):
+            low, high = one.difference.low, one.difference.high
+            assert (p < 0.05) == (low > 0 or high < 0) or abs(p - 0.05) < 0.01
 
 
 def test_order_does_not_matter() -> None:

@@ -161,3 +161,48 @@ def test_the_same_recording_in_another_condition_is_no_independent_occurrence() 
     twice = [[*rows, *(replace(row, condition="noisy") for row in rows)] for rows in (student, teacher)]
     assert measure(*twice)["inheritance_excess"].value == pytest.approx(once, abs=1e-12)
     assert once > 0.3
+
+
+def hard_for_everybody(seed: int, n: int = 1_500) -> list[Row]:
+    """Half the recordings are easy; in the other half every system errs, and on a mumbled word most hear the same wrong one."""
+    own, shared = random.Random(seed), random.Random(0)
+    rows = []
+    for u, words in enumerate(texts(n)):
+        heard = []
+        for word in words:
+            mumbled, sounds_like = shared.random() < 0.4, f"{word}~{shared.randrange(CONFUSIONS)}"
+            misheard = own.random() < (0.7 if mumbled and u % 2 else 0.05)
+            heard.append(
+                (sounds_like if mumbled and own.random() < 0.8 else f"{word}~{own.randrange(CONFUSIONS)}", 0.9) if misheard else (word, 0.9)
+            )
+        rows.append(make_row(u, " ".join(words), heard))
+    return rows
+
+
+def test_systems_that_have_nothing_to_do_with_each_other_inherit_nothing_beyond_unrelated_ones() -> None:
+    teacher, *unrelated = (hard_for_everybody(seed) for seed in range(1, 6))
+    student = mixed(teacher, hard_for_everybody(9), 0.5)
+    aligned = align_systems([student, teacher, *unrelated], names=list("stabcd"), normalizer="none")
+    clusters = cluster_by(aligned.speaker, aligned.utterance)
+
+    def beyond(one: int, others: list[int]) -> dict:
+        floor = inheritance.floor(aligned, others, teacher=1)
+        return dict(inheritance.estimates(aligned, clusters, student=one, unrelated=floor, resamples=400))
+
+    for one in (2, 3, 4):
+        got = beyond(one, [k for k in (2, 3, 4, 5) if k != one])
+        assert got["inheritance_excess"].value > 0.15, "hard recordings are hard for everybody"
+        assert got["inheritance_beyond"].low <= 0 <= got["inheritance_beyond"].high
+        assert abs(got["inheritance_beyond"].value) < 0.05
+    taught = beyond(0, [2, 3, 4, 5])
+    assert taught["inheritance_beyond"].low <= 0.5 <= taught["inheritance_beyond"].high
+    assert beyond(1, [2, 3])["inheritance_beyond"].value == 1.0
+    assert "no system unrelated" in beyond(0, [])["inheritance_beyond"].reason
+
+
+def test_what_becomes_of_the_teachers_errors_adds_up() -> None:
+    aligned = small("a x c d y w", "a x z d e q")
+    got = inheritance.estimates(aligned, cluster_by(aligned.speaker, aligned.utterance), resamples=10)
+    shares = [got[name].value for name in ("inherited", "changed_share", "mended_share")]
+    assert shares == pytest.approx([1 / 3, 1 / 3, 1 / 3])
+    assert got["new_errors"].value == pytest.approx(100 / 3)  # y, of the three words that the teacher has right

@@ -23,7 +23,7 @@ from askd_bench.report.frames import condition_table
 from askd_bench.report.groups import group_tables
 from askd_bench.report.page.build import report
 from askd_bench.report.page.sections import open_sections
-from askd_bench.report.views import HEADLINE
+from askd_bench.report.views import HEADLINE, INHERITANCE
 from askd_bench.results import SUMMARY_FILE, Result
 from askd_bench.rows import ROWS_FILE
 from askd_bench.signature import SIGNATURE_FILE
@@ -83,12 +83,14 @@ def test_the_comparison_is_that_of_compare(family: Any, family_tree: Element) ->
         assert versus_control.value is not None
         cells = rows[one.condition, "kd"]
         assert cells[1].split(" [")[0] == written("inherited", inherited.value)
-        assert cells[7].startswith(written("inherited_vs_control", versus_control.value))
+        assert cells[1 + INHERITANCE.index("inherited_vs_control")].startswith(written("inherited_vs_control", versus_control.value))
         assert spots[one.condition, "kd"][0] == str(one.blind_spots.handed_down)
     assert {model for _, model in rows} - {"model"} == {"kd", "askd", "control (control)"}
     heading, *lines = lines_of(family_tree, "Word errors")
     verdicts = [row[heading.index("verdict, teacher")] for row in lines]
     assert comparison.pooled.versus_teacher.verdict in verdicts
+    heading, *lines = lines_of(family_tree, "Capped word errors: no utterance counts as more than all wrong, so that no loop carries them")
+    assert comparison.pooled.versus_teacher.capped_verdict in [row[heading.index("verdict, teacher")] for row in lines]
 
 
 def test_notes_say_whom_intervals_speak_for_and_how_confidence_was_scaled(family: Any, family_tree: Element) -> None:

@@ -8,9 +8,9 @@ from askd_bench.metrics import inheritance
 from askd_bench.metrics.bootstrap import RESAMPLES, resample
 from askd_bench.metrics.estimate import Estimate
 from askd_bench.metrics.loop_free import WER_CAPPED
-from askd_bench.metrics.metric import Metric
+from askd_bench.metrics.metric import Metric, ratio_of
 from askd_bench.metrics.ranking import Rank, rank_systems
-from askd_bench.metrics.significance import paired_bootstrap
+from askd_bench.metrics.significance import WER_DIFFERENCE
 from askd_bench.metrics.summary import BINNED_RESAMPLES
 from askd_bench.metrics.summary import METRICS as ALL
 from askd_bench.report.leaderboard.boards import Arrays
@@ -42,6 +42,7 @@ TEACHING = (
 )
 """A student beside its teacher: see `askd_bench.metrics.inheritance`."""
 
+_DIFFERENCE = WER_DIFFERENCE.measured(count="words", formula=ratio_of("errors", "words"), needs=(("words", 1, "no reference words"),))
 _METRICS = {metric.name: metric for metric in (*ALL, WER_CAPPED)}
 
 
@@ -74,7 +75,9 @@ def teaching(pool: Pool, *, student: str, teacher: str, control: str | None) -> 
     )
     used = aligned.done
     mine, theirs = (aligned.errors(at(name)) * used for name in (student, teacher))
-    difference = paired_bootstrap(mine, theirs, aligned.reference_words * used, pool.clusters).difference
+    difference = _DIFFERENCE.estimate(
+        resample({"errors": mine - theirs, "words": aligned.reference_words * used}, pool.clusters, resamples=RESAMPLES)
+    )
     absent = {} if has_control else {"inherited_vs_control": Estimate.absent("no control")}
     out = {**estimates, **absent, "wer_minus_teacher": difference}
     return {name: out[name] for name in TEACHING}

@@ -6,7 +6,7 @@ from pathlib import Path
 from askd_bench.errors import UserError
 from askd_bench.metrics.catalogue import METRICS
 from askd_bench.metrics.ranking import pairwise_p
-from askd_bench.metrics.significance import ALPHA, WER_DIFFERENCE, paired_bootstrap
+from askd_bench.metrics.significance import ALPHA, WER_DIFFERENCE, paired_difference
 from askd_bench.paths import REFERENCE_RESULTS_DIR
 from askd_bench.report.leaderboard.boards import Board
 from askd_bench.report.leaderboard.document import Section, markdown
@@ -96,7 +96,7 @@ def _comparisons(board: Board, model: str, order: Sequence[str], near: Sequence[
     for name in near:
         if name == model:
             continue
-        difference = paired_bootstrap(errors[model], errors[name], words, pooled.clusters).difference
+        difference = paired_difference(errors[model], errors[name], words, pooled.clusters).difference
         p = float(p_values[at(model), at(name)])
         rows.append((Cell(text=name), estimate_cell(WER_DIFFERENCE, difference), cell(_P, p), Cell(text=verdicts[name])))
     columns = (
@@ -106,7 +106,10 @@ def _comparisons(board: Board, model: str, order: Sequence[str], near: Sequence[
         Column(label="verdict", text=True),
     )
     notes = [f"{_SAID[verdict]}: {', '.join(names)}." for verdict, names in groups.items() if names]
-    how = "Below 0 the new result is better. Intervals: paired bootstrap; p: MAPSSWE, Holm-corrected over all pairs of the table."
+    how = (
+        "Below 0 the new result is better. Intervals: labels swapped by recording or speaker; p: MAPSSWE, Holm-corrected over all pairs of "
+        "the table."
+    )
     return Section(title=f"{model} and the others", level=3, notes=(*notes, how), table=Table(columns=columns, rows=tuple(rows)))
 
 
