@@ -19,7 +19,7 @@ Formula = Callable[[Sums], Array]
 RESAMPLES = 10_000
 LEVEL = 0.95
 MIN_SPEAKERS = 10
-"""From this many speakers up, resampling is over speakers; below, over utterances."""
+"""From this effective number of speakers up, resampling is over speakers; below, over utterances."""
 
 MIN_CLUSTERS = 5
 """Fewer clusters than this give no interval: their resamples are too few different ones."""
@@ -48,18 +48,28 @@ class Clusters:
 
 
 def cluster_by(speaker: NDArray[np.str_], utterance: NDArray[np.str_]) -> Clusters:
-    """Cluster by speaker where at least `MIN_SPEAKERS` are known, else by utterance.
+    """Cluster by speaker where there are effectively `MIN_SPEAKERS` or more (`effective_number` of their utterances), else by utterance.
 
     The same utterance in several conditions is one cluster, so that statistics of different conditions are resampled together (paired).
     Utterances of an unknown speaker ("") are their own clusters. Clusters are numbered in sorted order: the order of rows does not matter.
     """
-    if len(np.unique(speaker[speaker != ""])) >= MIN_SPEAKERS:
+    if effective_number(np.unique(speaker[speaker != ""], return_counts=True)[1]) >= MIN_SPEAKERS:
         names = np.where(speaker != "", np.char.add("s:", speaker), np.char.add("u:", utterance))
         kind = "speaker"
     else:
         names, kind = utterance, "utterance"
     unique, index = np.unique(names, return_inverse=True)
     return Clusters(index.astype(np.int64), len(unique), kind)
+
+
+def effective_number(sizes: NDArray[np.generic]) -> float:
+    """Return how many clusters of equal size would tell as much as clusters of these sizes (Kish 1965); 0 without any.
+
+    >>> effective_number(np.array([10, 10, 10])), round(effective_number(np.array([90, 5, 5])), 2)
+    (3.0, 1.23)
+    """
+    sizes = np.asarray(sizes, np.float64)
+    return float(sizes.sum() ** 2 / np.sum(sizes**2)) if sizes.any() else 0.0
 
 
 def clusters_of(scored: Scored) -> Clusters:

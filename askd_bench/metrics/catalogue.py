@@ -40,11 +40,12 @@ SCOPED = (
         meaning="clips in which nobody speaks and for which the model writes any word at all",
         key="hallucination_rate",
     ),
-    _PLAIN["inheritance_excess"].within(
+    inheritance.INHERITANCE_BEYOND.within(
         "own_teacher",
         label="inherits",
-        meaning="share of its teacher's errors that it repeats in the same way beyond chance: 0 independent, 1 a copy",
-        key="inheritance_excess",
+        meaning="share of its teacher's errors that it repeats beyond what systems unrelated to that teacher do: "
+        "0 no more than they, 1 a copy",
+        key="inheritance_beyond",
     ),
     _PLAIN["ece"].within(
         "clean", label="ECE clean", meaning="expected calibration error of word confidence in the baseline condition (needs 300 words)"

@@ -102,6 +102,16 @@ METRICS = (
 )
 WER_CAPPED, CAPPED_DEGRADATION, CONFIDENT_SUBSTITUTIONS = METRICS
 
+CAPPED_MEAN = Quantity(
+    name="wer_capped_mean",
+    label="mean capped",
+    long_label="mean capped WER %",
+    factor=100,
+    interval=True,
+    meaning="mean over suites, and within a suite over its corpora, of capped WER, so that none counts for more because it has more words",
+    unit="errors per reference word",
+    better="lower",
+)
 WER_CAPPED_DIFFERENCE = Quantity(
     name="wer_capped_difference",
     label="capped WER difference, points",
@@ -112,5 +122,5 @@ WER_CAPPED_DIFFERENCE = Quantity(
     signed=True,
     interval=True,
 )
-QUANTITIES = (WER_CAPPED_DIFFERENCE,)
-"""What comparisons show of it."""
+QUANTITIES = (CAPPED_MEAN, WER_CAPPED_DIFFERENCE)
+"""What boards and comparisons show of it."""

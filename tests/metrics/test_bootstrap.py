@@ -89,8 +89,11 @@ def test_clusters_by_speaker_from_ten_up() -> None:
     ten = cluster_by(np.array([f"s{i % 10}" for i in range(20)]), utterance)
     assert (ten.kind, ten.count) == ("speaker", 10)
     # an unknown speaker is nobody's cluster
-    partly = cluster_by(np.array([f"s{i % 10}" if i < 15 else "" for i in range(20)]), utterance)
-    assert (partly.kind, partly.count) == ("speaker", 15)
+    partly = cluster_by(np.array([f"s{i % 10}" if i < 10 else "" for i in range(20)]), utterance)
+    assert (partly.kind, partly.count) == ("speaker", 20)
+    # ten speakers, one of whom says half of it, are not ten
+    uneven = cluster_by(np.array([f"s{max(0, i - 10)}" for i in range(20)]), utterance)
+    assert (uneven.kind, uneven.count) == ("utterance", 20)
 
 
 def test_an_utterance_is_one_cluster_over_its_conditions() -> None:

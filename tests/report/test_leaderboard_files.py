@@ -99,8 +99,8 @@ def test_a_model_that_lacks_a_suite_has_a_dash_for_a_rank(texts: dict[str, str])
     assert re.fullmatch(r"\d+\.\d \[\d+\.\d, \d+\.\d\]", by_model["partial"]["noisy-v1"])
     assert by_model[ANCHOR]["rank"] == "1"
     assert by_model["kd"]["M par."] == "–"
-    assert by_model[ANCHOR]["words in silence %"] == "50.0"
-    assert by_model["kd"]["words in silence %"] == "–"
+    assert by_model[ANCHOR]["words/min"] == "5.00", "one word in two clips of six seconds"
+    assert by_model["kd"]["words/min"] == "–"
     assert by_model["kd"]["inherits"] != "–"
     assert by_model[ANCHOR]["inherits"] == "–"
 

@@ -133,9 +133,19 @@ def test_teaching_is_what_compare_says(root: Path, board: Leaderboard) -> None:
     mine = record(board, "noisy-v1", "prompts", "kd")
     for name in ("inherited", "inherited_expected", "inheritance_excess", "confident_inheritance_excess", "inherited_vs_control"):
         same(mine, name, compared.inheritance[name].as_dict())
-    assert mine["wer_minus_teacher"] == pytest.approx(compared.versus_teacher.difference.difference.value, abs=1e-6)
+    same(mine, "wer_minus_teacher", compared.versus_teacher.difference.difference.as_dict())
     assert mine["inherited_vs_control"] > 0
     assert pd.isna(record(board, "noisy-v1", "prompts", "ce")["inherited"]), "a control has no teacher"
+
+
+def test_the_floor_of_inheritance_is_what_the_heads_of_other_families_have(root: Path, board: Leaderboard) -> None:
+    """Here `ce` alone says of no teacher that it taught it; students of one teacher are no further witnesses."""
+    unrelated = compare(*(Result.open(root / model / "noisy-v1" / "prompts").rows() for model in ("ce", ANCHOR))).pooled.inheritance
+    mine = record(board, "noisy-v1", "prompts", "kd")
+    same(mine, "inheritance_floor", unrelated["inheritance_excess"].as_dict())
+    floor = unrelated["inheritance_excess"].value
+    assert floor is not None
+    assert mine["inheritance_beyond"] == pytest.approx((mine["inheritance_excess"] - floor) / (1 - floor), abs=3e-6)
 
 
 def test_ranks_are_of_those_who_heard_everything(board: Leaderboard) -> None:

@@ -82,7 +82,7 @@ def answers(measurements: Measurements) -> str:
             f"{arm} {figure_text(o.figure(measurements, models, SHIFTED, o.INHERITANCE), o.INHERITANCE)}" for arm, models in arms.items()
         )
         + f". {first} − {second}: "
-        + _differences(measurements, (first, second), SHIFTED, (o.INHERITANCE, o.CONFIDENT_INHERITANCE))
+        + _differences(measurements, (first, second), SHIFTED, (o.INHERITANCE, o.CONFIDENT_INHERITANCE, *o.FATES))
         + ".",
         f"**What remains after temperature scaling?** {first} − {second}: "
         + _differences(measurements, (first, second), SHIFTED, (o.CONFIDENT_SCALED, o.ECE_SCALED, o.GAP_SCALED))

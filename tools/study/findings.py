@@ -50,8 +50,11 @@ def findings(measurements: Measurements, figures: Mapping[str, Chart]) -> str:
         (
             "Inheritance",
             [
-                "Share of the teacher's errors that a student makes in the same way; beyond chance: 0 an independent student, 1 a copy.",
-                t.outcome_table(measurements, (o.INHERITED_SHARE, o.INHERITANCE, o.CONFIDENT_INHERITANCE), SHIFTED),
+                "Of the teacher's errors a student makes some in the same way (inherited), some in another way (changed), and has some "
+                "right (mended); new: its errors per 100 words that the teacher has right. Inheritance is the inherited share beyond "
+                "chance: 1 is a copy. Systems that have nothing to do with the teacher are above 0 too, since hard recordings are hard for "
+                "everybody: the leaderboard subtracts theirs.",
+                t.outcome_table(measurements, (*o.FATES, o.INHERITANCE, o.CONFIDENT_INHERITANCE), SHIFTED),
             ],
         ),
         (

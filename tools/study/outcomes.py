@@ -48,7 +48,12 @@ ECE_SCALED = _outcome("ece_scaled", SCALED)
 GAP_SCALED = _outcome("overconfidence_gap_scaled", SCALED)
 INHERITANCE = _outcome("inheritance_excess", INHERITED)
 INHERITED_SHARE = _outcome("inherited", INHERITED)
+CHANGED = _outcome("changed_share", INHERITED)
+MENDED = _outcome("mended_share", INHERITED)
+NEW = _outcome("new_errors", INHERITED)
 CONFIDENT_INHERITANCE = _outcome("confident_inheritance_excess", INHERITED)
+FATES = (INHERITED_SHARE, CHANGED, MENDED, NEW)
+"""What becomes of a teacher's errors, and what is added to them."""
 
 PRIMARY = (WER, CONFIDENT, INHERITANCE)
 WITHOUT_LOOPS = {WER: CAPPED, CONFIDENT: SUBSTITUTED}

@@ -25,22 +25,24 @@ WORDS: Mapping[str, tuple[str, str]] = {
 """Columns of words: name -> its label, and what it is called in a record."""
 
 LEGEND = (
-    *("rank", "parameters", "rtfx_alone", "rtfx", "wer", "wer_capped", "wer_clean", "wer_shifted", "degradation"),
+    *("rank", "parameters", "rtfx_alone", "rtfx", "wer_capped_mean", "wer_capped", "wer", "wer_clean", "wer_shifted", "degradation"),
     *("ece_clean", "ece_shifted", "confident_errors_0.7", "insertion_rate", "hallucination_rate", "hallucination_rate_silence"),
-    *("invented_words_per_minute", "inheritance_excess_own_teacher", "failed"),
+    *("invented_words_per_minute", "inheritance_beyond_own_teacher", "failed"),
 )
 """All figures that need explaining, in reading order."""
 
 TEACHING = (
-    *("student", "teacher", "control", "wer_minus_teacher", "inherited", "inherited_expected", "inheritance_excess"),
-    *("confident_inheritance_excess", "inherited_vs_control"),
+    *("student", "teacher", "control", "wer_minus_teacher", "inherited", "changed_share", "mended_share", "new_errors"),
+    *("inherited_expected", "inheritance_excess", "inheritance_floor", "inheritance_beyond", "confident_inheritance_excess"),
+    "inherited_vs_control",
 )
 SPEED = ("model", "dtype", "device", "threads", "clips", "batch_size", "p50_s", "p95_s", "rtfx_measured", "times_teacher")
 MODELS = ("model", "parameters", "description", "licence", "teacher", "dtype", "device", "threads", "batch")
 
 _ABOUT = {
-    "wer": "word errors per 100 reference words over all conditions, pooled, with 95 % bootstrap interval; ranks go by it",
-    "wer_capped": "the same with no utterance counted as more than all wrong, so that no loop of repeated words carries it",
+    "wer": "word errors per 100 reference words over all conditions, pooled, with 95 % bootstrap interval",
+    "wer_capped": "the same with no utterance counted as more than all wrong, so that no loop of repeated words carries it; ranks go by it",
+    "wer_capped_mean": "mean of it over suites, and within a suite over its corpora, which so count alike; overall ranks go by it",
     "degradation": "WER points of the other conditions above the baseline condition, same utterances",
     "confident_errors_0.7": "wrong words held with confidence above 0.7, per 100 words of the hypotheses",
     "insertion_rate": "inserted words per 100 reference words",

@@ -1,5 +1,6 @@
 """What rows do not say: what a model is (`models.toml`), and what others have published (`published.toml`)."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Self
 
@@ -17,7 +18,7 @@ _Text = Annotated[str, Field(min_length=1)]
 class AboutModel(Document):
     """What a model is: one line, the licence of its weights, and whom it was distilled from.
 
-    `control` is a student trained alike on the truth alone, without the teacher: what it shares with the teacher was not handed down.
+    `control` is a student trained alike on the truth alone: what it shares with the teacher, this training did not hand down.
     """
 
     description: _Text
@@ -45,6 +46,15 @@ class Published(Document):
 
 class _PublishedFile(Document):
     tables: tuple[Published, ...]
+
+
+def family(models: Mapping[str, AboutModel], name: str) -> str:
+    """Return the model at the head of the line of teachers: those of another family have nothing to do with it."""
+    seen = {name}
+    while (about := models.get(name)) and about.teacher and about.teacher not in seen:
+        name = about.teacher
+        seen.add(name)
+    return name
 
 
 def read_models(folder: Path, names: list[str]) -> dict[str, AboutModel]:

@@ -5,12 +5,12 @@ from collections.abc import Iterable, Mapping
 import numpy as np
 
 from askd_bench.metrics import inheritance
-from askd_bench.metrics.bootstrap import RESAMPLES, resample
+from askd_bench.metrics.bootstrap import RESAMPLES, Sums, resample
 from askd_bench.metrics.estimate import Estimate
-from askd_bench.metrics.loop_free import WER_CAPPED
+from askd_bench.metrics.loop_free import CAPPED_MEAN, WER_CAPPED
 from askd_bench.metrics.metric import Metric, ratio_of
-from askd_bench.metrics.ranking import Rank, rank_systems
-from askd_bench.metrics.significance import WER_DIFFERENCE
+from askd_bench.metrics.ranking import Leverage, Rank, leverage, rank_systems
+from askd_bench.metrics.significance import paired_difference
 from askd_bench.metrics.summary import BINNED_RESAMPLES
 from askd_bench.metrics.summary import METRICS as ALL
 from askd_bench.report.leaderboard.boards import Arrays
@@ -19,6 +19,7 @@ from askd_bench.report.leaderboard.pools import Mask, Pool
 FIGURES = (
     "wer",
     "wer_capped",
+    "wer_capped_mean",
     "wer_clean",
     "wer_shifted",
     "degradation",
@@ -35,15 +36,24 @@ FIGURES = (
 TEACHING = (
     "wer_minus_teacher",
     "inherited",
+    "changed_share",
+    "mended_share",
+    "new_errors",
     "inherited_expected",
     "inheritance_excess",
+    "inheritance_floor",
+    "inheritance_beyond",
     "confident_inheritance_excess",
     "inherited_vs_control",
 )
 """A student beside its teacher: see `askd_bench.metrics.inheritance`."""
 
-_DIFFERENCE = WER_DIFFERENCE.measured(count="words", formula=ratio_of("errors", "words"), needs=(("words", 1, "no reference words"),))
 _METRICS = {metric.name: metric for metric in (*ALL, WER_CAPPED)}
+_MEAN_CAPPED = CAPPED_MEAN.measured(
+    count="reference_words",
+    formula=ratio_of("weighted_errors", "weighted_words"),
+    needs=(("reference_words", 1, "no reference words"),),
+)
 
 
 def figures(pool: Pool, model: str) -> Mapping[str, Estimate]:
@@ -52,6 +62,12 @@ def figures(pool: Pool, model: str) -> Mapping[str, Estimate]:
     plain = {**of_model.plain, "all_timed": _all_timed(of_model.plain)}
     shifted = ~pool.clean
     out = _estimates(pool, ("wer", "wer_capped", "insertion_rate", "hallucination_rate", "invented_words_per_minute", "rtfx"), plain)
+    weighted = {
+        "reference_words": plain["reference_words"],
+        "weighted_errors": np.asarray(plain["capped_errors"], np.float64) * pool.weights,
+        "weighted_words": np.asarray(plain["reference_words"], np.float64) * pool.weights,
+    }
+    out |= {"wer_capped_mean": _MEAN_CAPPED.estimate(resample(weighted, pool.clusters, resamples=RESAMPLES))}
     for suffix, where in (("clean", pool.clean), ("shifted", shifted)):
         out |= {f"{name}_{suffix}": one for name, one in _estimates(pool, ("wer",), plain, where).items()}
         out |= {f"{name}_{suffix}": one for name, one in _estimates(pool, ("ece",), of_model.words, where, BINNED_RESAMPLES).items()}
@@ -61,8 +77,17 @@ def figures(pool: Pool, model: str) -> Mapping[str, Estimate]:
     return {name: out[name] for name in FIGURES}
 
 
-def teaching(pool: Pool, *, student: str, teacher: str, control: str | None) -> Mapping[str, Estimate]:
-    """Return `TEACHING` of a student of the pool, whose teacher is in it too; against the control where that is in it."""
+def floor(pool: Pool, *, teacher: str, unrelated: Iterable[str]) -> Sums:
+    """Return what those of `unrelated` that are in the pool share with a teacher they have nothing to do with."""
+    others = [k for k, name in enumerate(pool.models) if name in set(unrelated)]
+    return inheritance.floor(pool.aligned, others, teacher=pool.models.index(teacher))
+
+
+def teaching(pool: Pool, *, student: str, teacher: str, control: str | None, unrelated: Sums) -> Mapping[str, Estimate]:
+    """Return `TEACHING` of a student of the pool, whose teacher is in it too; against the control where that is in it.
+
+    `unrelated`: the `floor` of that teacher.
+    """
     aligned, at = pool.aligned, pool.models.index
     has_control = control in pool.models
     estimates = inheritance.estimates(
@@ -71,13 +96,12 @@ def teaching(pool: Pool, *, student: str, teacher: str, control: str | None) -> 
         student=at(student),
         teacher=at(teacher),
         control=at(str(control)) if has_control else None,
+        unrelated=unrelated,
         resamples=RESAMPLES,
     )
     used = aligned.done
     mine, theirs = (aligned.errors(at(name)) * used for name in (student, teacher))
-    difference = _DIFFERENCE.estimate(
-        resample({"errors": mine - theirs, "words": aligned.reference_words * used}, pool.clusters, resamples=RESAMPLES)
-    )
+    difference = paired_difference(mine, theirs, aligned.reference_words * used, pool.clusters).difference
     absent = {} if has_control else {"inherited_vs_control": Estimate.absent("no control")}
     out = {**estimates, **absent, "wer_minus_teacher": difference}
     return {name: out[name] for name in TEACHING}
@@ -85,7 +109,18 @@ def teaching(pool: Pool, *, student: str, teacher: str, control: str | None) -> 
 
 def ranks(pool: Pool) -> list[Rank]:
     """Return the pool's models from best to worst with the ranks they may have; empty where nothing is said."""
-    return rank_systems(pool.aligned, pool.models) if int((pool.aligned.reference_words * pool.aligned.done).sum()) else []
+    if not _spoken(pool):
+        return []
+    return rank_systems(pool.aligned, pool.models, clusters=pool.clusters, weights=pool.weights)
+
+
+def decisive(pool: Pool) -> Leverage | None:
+    """Return the recording on which places depend most; None where there is none."""
+    return leverage(pool.aligned, pool.models, weights=pool.weights) if _spoken(pool) else None
+
+
+def _spoken(pool: Pool) -> bool:
+    return bool((pool.aligned.reference_words * pool.aligned.done).any())
 
 
 def by_condition(pool: Pool, model: str) -> Mapping[str, Mapping[str, float | None]]:

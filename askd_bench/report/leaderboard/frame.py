@@ -11,8 +11,8 @@ import pandas as pd
 from askd_bench.errors import UserError
 from askd_bench.metrics.estimate import Estimate, rounded
 from askd_bench.report.leaderboard.boards import Board, anchor_of, core, read_boards
-from askd_bench.report.leaderboard.descriptions import AboutModel, Published, read_models, read_published
-from askd_bench.report.leaderboard.figures import FIGURES, TEACHING, by_condition, figures, ranks, teaching
+from askd_bench.report.leaderboard.descriptions import AboutModel, Published, family, read_models, read_published
+from askd_bench.report.leaderboard.figures import FIGURES, TEACHING, by_condition, figures, floor, ranks, teaching
 from askd_bench.report.leaderboard.pools import Pool, pool
 from askd_bench.report.leaderboard.speeds import Bench, read_speeds
 from askd_bench.results import find_results
@@ -113,12 +113,19 @@ def _scope(pooled: Pool, models: Mapping[str, AboutModel], suite: str, corpus: s
     """Yield a record a model: its figures over the pool, its rank, and what it has of its teacher."""
     places = {rank.name: (rank.best, rank.worst) for rank in ranks(pooled)}
     words = int(pooled.aligned.reference_words.sum())
+    teachers = {about.teacher for name in places if (about := models.get(name)) and about.teacher in pooled.models}
+    # of each other family its head alone: students of one teacher are not several witnesses, and bad ones share little with anybody
+    heads = [one for one in places if family(models, one) == one]
+    floors = {
+        teacher: floor(pooled, teacher=teacher, unrelated=[one for one in heads if one != family(models, teacher)])
+        for teacher in sorted(filter(None, teachers))
+    }
     for model in places or sorted(pooled.models):
         best, worst = places.get(model, (None, None))
         about = models.get(model)
         estimates = dict(figures(pooled, model))
         if about and about.teacher in pooled.models and places:
-            estimates |= teaching(pooled, student=model, teacher=about.teacher, control=about.control)
+            estimates |= teaching(pooled, student=model, teacher=about.teacher, control=about.control, unrelated=floors[about.teacher])
         yield {
             **_key(suite, corpus, number, ALL_CONDITIONS, model),
             "rank_best": best,

@@ -6,12 +6,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from askd_bench.metrics.bootstrap import effective_number
 from askd_bench.metrics.catalogue import METRICS
 from askd_bench.report.leaderboard.boards import CORE, Board
 from askd_bench.report.leaderboard.columns import LEGEND, MODELS, SPEED, TEACHING, Record, about, entry, heading, table_of
 from askd_bench.report.leaderboard.commands import commands
 from askd_bench.report.leaderboard.descriptions import Published
 from askd_bench.report.leaderboard.document import Section
+from askd_bench.report.leaderboard.figures import decisive
 from askd_bench.report.leaderboard.frame import ALL_CONDITIONS, ALL_CORPORA, OVERALL, Leaderboard
 from askd_bench.report.leaderboard.pools import Pool, pool
 from askd_bench.report.leaderboard.speeds import rtfx_alone, speed_records
@@ -20,7 +22,8 @@ from askd_bench.tables.model import DASH, Cell, Column, Table
 _SHIFTED = ("wer_clean", "wer_shifted", "degradation")
 _INVENTED = ("confident_errors_0.7", "insertion_rate", "hallucination_rate")
 _SILENT = "hallucination_rate_silence"
-_INHERITS = "inheritance_excess_own_teacher"
+_INVENTS = "invented_words_per_minute"
+_INHERITS = "inheritance_beyond_own_teacher"
 
 
 def sections(leaderboard: Leaderboard) -> list[Section]:
@@ -41,7 +44,7 @@ def board_section(leaderboard: Leaderboard, board: Board, *, only: Sequence[str]
     columns: tuple[str, ...] = ("model", *size, _SILENT, "invented_words_per_minute")
     if board.has_words:
         shifted, ece = (_SHIFTED, ("ece_clean", "ece_shifted")) if board.has_shifts else ((), ("ece_clean",))
-        columns = ("model", "rank", *size, "wer", "wer_capped", *shifted, *ece, *_INVENTED)
+        columns = ("model", "rank", *size, "wer_capped", "wer", *shifted, *ece, *_INVENTED)
         columns += ("failed",) if any(record["failed"] for record in records) else ()
     else:
         records.sort(key=lambda record: (np.nan_to_num(record["hallucination_rate"], nan=np.inf), record["model"]))
@@ -68,7 +71,16 @@ def _overall(leaderboard: Leaderboard) -> Section:
     silent = next((board.suite for board in own if not board.has_words), None)
     pooled = {board.suite: _by_model(_part(leaderboard.frame, board.suite, ALL_CORPORA)) for board in own}
     complete = _by_model(_part(leaderboard.frame, OVERALL, ALL_CORPORA))
-    before = ("model", "rank", "parameters", "rtfx_alone" if leaderboard.speeds else "rtfx", "wer", "wer_capped", "wer_clean")
+    before = (
+        "model",
+        "rank",
+        "parameters",
+        "rtfx_alone" if leaderboard.speeds else "rtfx",
+        "wer_capped_mean",
+        "wer",
+        "wer_capped",
+        "wer_clean",
+    )
     after = ("degradation", "ece_clean", "ece_shifted", "confident_errors_0.7")
     rows = []
     for name in dict.fromkeys([*complete, *sorted(name for table in pooled.values() for name in table)]):
@@ -79,7 +91,7 @@ def _overall(leaderboard: Leaderboard) -> Section:
                 *(entry(column, record) for column in before),
                 *(entry("wer_shifted", pooled[suite].get(name, {})) for suite in domains),
                 *(entry(column, record) for column in after),
-                *([entry(_SILENT, pooled[silent].get(name, {}))] if silent else []),
+                *([entry(_INVENTS, pooled[silent].get(name, {}))] if silent else []),
                 entry(_INHERITS, record),
             )
         )
@@ -87,7 +99,7 @@ def _overall(leaderboard: Leaderboard) -> Section:
         *map(heading, before),
         *(Column(label=suite, meaning=f"WER % over the conditions of {suite} besides its baseline") for suite in domains),
         *map(heading, after),
-        *([heading(_SILENT)] if silent else []),
+        *([heading(_INVENTS)] if silent else []),
         heading(_INHERITS),
     )
     heard = "; ".join(
@@ -116,9 +128,12 @@ def _teaching(leaderboard: Leaderboard) -> list[Section]:
     everyone = _records(_part(leaderboard.frame, OVERALL, ALL_CORPORA))
     students = [record for record in everyone if record["wer_minus_teacher"] == record["wer_minus_teacher"]]  # not NaN
     note = (
-        "On the clips of the overall table. Inherited: share of the teacher's errors that the student makes in the same way; expected: the "
-        "share for a student of equal WER whose errors are independent; excess: 0 independent, 1 a copy; conf.: of errors that both hold "
-        "with confidence above 0.7. A control is trained alike on the truth alone, without the teacher: what it shares was not handed down."
+        "On the clips of the overall table. Of the teacher's errors a student makes some in the same way (inherited), some in another way "
+        "(changed), and has some right (mended); new: its errors per 100 words that the teacher has right. Expected: the inherited share "
+        "by chance, for a student of its habits; excess: beyond that. Hard recordings are hard for everybody, so that systems that have "
+        "nothing to do with the teacher have an excess too (unrelated: of every other family in this table the model at its head, which no "
+        "other here taught, pooled). Inherited beyond unrelated: 0 no more than they, 1 a copy; conf.: of errors that both hold with "
+        "confidence above 0.7. A control is trained alike on the truth alone; its layers were cut from the teacher all the same."
     )
     return [Section(title="Students beside their teachers", notes=(note,), table=table_of(TEACHING, students))] if students else []
 
@@ -189,14 +204,40 @@ def _published(tables: Sequence[Published]) -> list[Section]:
 
 def _about(pooled: Pool) -> str:
     clusters, words = pooled.clusters, int(pooled.aligned.reference_words.sum())
-    new_speakers = "new speakers of this kind (a little too surely where one voice acts several)"
-    speaks_for = new_speakers if clusters.kind == "speaker" else "new utterances of these speakers"
     conditions = len(set(pooled.aligned.condition))
-    return (
+    parts = [
         f"{len(pooled.clean)} clips in {conditions} condition{'s' if conditions > 1 else ''}, "
-        f"{f'{words} reference words' if words else 'no words'}; intervals resample {clusters.count} {clusters.kind}s, so they speak for "
-        f"{speaks_for}."
-    )
+        f"{f'{words} reference words' if words else 'no words'}",
+        f"intervals and ranks go by {clusters.count} {_RESAMPLED[clusters.kind]}",
+    ]
+    return f"{'; '.join(parts)}. {_voices(pooled)}{_leverage(pooled)}".rstrip()
+
+
+_RESAMPLED = {
+    "speaker": "speakers, so they speak for new speakers of this kind (a little too surely where one voice acts several)",
+    "utterance": "recordings with all their renderings, so they speak for new recordings of these voices and for no other voice",
+}
+
+
+def _voices(pooled: Pool) -> str:
+    """Say how many equal speakers these are worth, where words are known to be theirs."""
+    known = pooled.aligned.speaker != ""
+    speakers = np.unique(pooled.aligned.speaker[known], return_inverse=True)[1]
+    if not pooled.aligned.reference_words.any() or not len(speakers):
+        return ""
+    sizes = np.bincount(speakers, weights=pooled.aligned.reference_words[known])
+    return f"By words, its {len(sizes)} speaker{'s' if len(sizes) > 1 else ''} weigh as {effective_number(sizes):.1f} equal ones. "
+
+
+def _leverage(pooled: Pool) -> str:
+    """Say which recording decides most places."""
+    if len(pooled.models) < 2:
+        return ""
+    one = decisive(pooled)
+    if one is None:
+        return "No place depends on a single recording." if pooled.aligned.reference_words.any() else ""
+    places = f"{one.places} place{'s' if one.places > 1 else ''}"
+    return f"Largest leverage: without the recording {one.utterance}, {one.model} would move by {places}."
 
 
 def _part(frame: pd.DataFrame, suite: str, corpus: str, number: int = 1) -> pd.DataFrame:

@@ -32,6 +32,7 @@ class Pool:
     kept: tuple[Mask, ...]
     clean: Mask
     clusters: Clusters
+    weights: NDArray[np.float64]
 
     def statistics(self, model: str) -> Statistics:
         """Return the model's statistics, shape (num_utterances,) or (num_utterances, bins) each."""
@@ -60,7 +61,19 @@ def pool(boards: Sequence[Board]) -> Pool:
     aligned = _joined(boards, models, kept)
     clean = np.concatenate([board.aligned.condition[keep] == board.baseline for board, keep in zip(boards, kept, strict=True)])
     clusters = cluster_by(aligned.speaker, aligned.utterance)
-    return Pool(boards=tuple(boards), models=models, aligned=aligned, kept=kept, clean=clean, clusters=clusters)
+    weights = _weights(boards, kept)
+    return Pool(boards=tuple(boards), models=models, aligned=aligned, kept=kept, clean=clean, clusters=clusters, weights=weights)
+
+
+def _weights(boards: Sequence[Board], kept: Sequence[Mask]) -> NDArray[np.float64]:
+    """Weigh utterances so that suites count alike, and within a suite its corpora, however many words each has."""
+    words = [int((board.aligned.reference_words * keep).sum()) for board, keep in zip(boards, kept, strict=True)]
+    spoken = [board.suite for board, count in zip(boards, words, strict=True) if count]
+    share = [
+        1 / (len(set(spoken)) * spoken.count(board.suite) * count) if count else 0.0 for board, count in zip(boards, words, strict=True)
+    ]
+    # one board: its counts as they are
+    return np.repeat(share if len(spoken) > 1 else np.ones(len(boards)), [int(keep.sum()) for keep in kept])
 
 
 def _first_time(boards: Sequence[Board]) -> list[Mask]:

@@ -5,8 +5,9 @@ from pathlib import Path
 
 from askd_bench.errors import UserError
 from askd_bench.metrics.catalogue import METRICS
+from askd_bench.metrics.loop_free import WER_CAPPED_DIFFERENCE
 from askd_bench.metrics.ranking import pairwise_p
-from askd_bench.metrics.significance import ALPHA, WER_DIFFERENCE, paired_difference
+from askd_bench.metrics.significance import ALPHA, paired_difference
 from askd_bench.paths import REFERENCE_RESULTS_DIR
 from askd_bench.report.leaderboard.boards import Board
 from askd_bench.report.leaderboard.document import Section, markdown
@@ -20,7 +21,7 @@ from askd_bench.tables.model import Cell, Column, Table
 NEIGHBOURS = 3
 """How many models above and below are shown; its teacher and control always are."""
 
-_P = METRICS["matched_pairs_p_holm"]
+_P = METRICS["p_holm"]
 _SAID = {"better": "Better than", "worse": "Worse than", "cannot be told apart": "Cannot be told apart from"}
 
 
@@ -80,10 +81,10 @@ def _beside(leaderboard: Leaderboard, board: Board, model: str) -> list[Section]
 
 
 def _comparisons(board: Board, model: str, order: Sequence[str], near: Sequence[str]) -> Section:
-    p_values, at = pairwise_p(board.aligned), board.models.index
     pooled = pool([board])
+    p_values, at = pairwise_p(board.aligned, clusters=pooled.clusters), board.models.index
     done = board.aligned.done
-    errors = {name: board.aligned.errors(at(name)) * done for name in order}
+    errors = {name: board.aligned.capped_errors(at(name)) * done for name in order}
     words = board.aligned.reference_words * done
     differs = {name: p_values[at(model), at(name)] < ALPHA for name in order if name != model}
     groups = {
@@ -98,16 +99,16 @@ def _comparisons(board: Board, model: str, order: Sequence[str], near: Sequence[
             continue
         difference = paired_difference(errors[model], errors[name], words, pooled.clusters).difference
         p = float(p_values[at(model), at(name)])
-        rows.append((Cell(text=name), estimate_cell(WER_DIFFERENCE, difference), cell(_P, p), Cell(text=verdicts[name])))
+        rows.append((Cell(text=name), estimate_cell(WER_CAPPED_DIFFERENCE, difference), cell(_P, p), Cell(text=verdicts[name])))
     columns = (
         Column(label="compared with", text=True),
-        column(WER_DIFFERENCE),
+        column(WER_CAPPED_DIFFERENCE),
         Column(label=_P.label),
         Column(label="verdict", text=True),
     )
     notes = [f"{_SAID[verdict]}: {', '.join(names)}." for verdict, names in groups.items() if names]
     how = (
-        "Below 0 the new result is better. Intervals: labels swapped by recording or speaker; p: MAPSSWE, Holm-corrected over all pairs of "
+        "Below 0 the new result is better. Intervals and p: labels swapped by recording or speaker; p is Holm-corrected over all pairs of "
         "the table."
     )
     return Section(title=f"{model} and the others", level=3, notes=(*notes, how), table=Table(columns=columns, rows=tuple(rows)))
