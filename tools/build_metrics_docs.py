@@ -21,6 +21,7 @@ CHAPTERS = (
     "srb_difficulty",
     "hallucination",
     "calibration",
+    "confident_errors",
     "selective",
     "temperature",
     "tempered",

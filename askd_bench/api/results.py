@@ -65,6 +65,14 @@ class Drawable(ABC):
 
         return self._plots(confident_error_charts)
 
+    def plot_confidence_thresholds(self) -> Plots:
+        """Draw wrong words, and the share of substitutions, held with a confidence above each threshold, on clean speech and in the worst
+        condition.
+        """
+        from askd_bench.report.page.confidence_charts import threshold_charts
+
+        return self._plots(threshold_charts)
+
     def plot_reliability(self) -> Plots:
         """Draw how often words of each confidence are right, on clean speech and in the worst condition."""
         from askd_bench.report.page.confidence_charts import reliability_charts

@@ -67,11 +67,9 @@ class ReliabilityBin:
 def items_of(scored: Scored, level: Level = "word") -> Items:
     """Return the items of that level that have a confidence."""
     if level == "utterance":
-        items = Items(np.arange(len(scored)), scored.errors == 0, np.where(scored.failed, np.nan, scored.utterance_confidence), {})
-    else:
-        items = scored.words if level == "word" else scored.tokens
-    known = np.isfinite(items.confidence)
-    return Items(items.utterance[known], items.correct[known], items.confidence[known], {t: c[known] for t, c in items.tempered.items()})
+        confidence = np.where(scored.failed, np.nan, scored.utterance_confidence)
+        return Items(np.arange(len(scored)), scored.errors == 0, ~scored.failed, confidence, {}).known()
+    return (scored.words if level == "word" else scored.tokens).known()
 
 
 def bin_edges(confidence: Array, *, bins: int = BINS, binning: Binning = "equal-width") -> Array:

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 from askd_bench.metrics import (
     calibration,
+    confident_errors,
     groups,
     hallucination,
     inheritance,
@@ -18,10 +19,12 @@ from askd_bench.metrics import (
 )
 from askd_bench.metrics.metric import Metric, Quantity
 
-RESCALED = ("ece", "ece_equal_mass", "nll", "overconfidence_gap", "confident_errors_0.7")
+RESCALED = ("ece", "ece_equal_mass", "nll", "overconfidence_gap", "confident_errors_0.7", "confident_substitution_share_0.7")
 """What is measured again at the fitted temperature."""
 
-_PLAIN: dict[str, Metric] = {one.name: one for module in (word_errors, hallucination, calibration, inheritance) for one in module.METRICS}
+_PLAIN: dict[str, Metric] = {
+    one.name: one for module in (word_errors, hallucination, calibration, confident_errors, inheritance) for one in module.METRICS
+}
 
 
 def _rescaled(name: str) -> Quantity:
@@ -90,6 +93,7 @@ METRICS: Mapping[str, Quantity] = {
         *robustness.QUANTITIES,
         *hallucination.METRICS,
         *calibration.METRICS,
+        *confident_errors.METRICS,
         *selective.METRICS,
         *SCOPED,
         *inheritance.METRICS,

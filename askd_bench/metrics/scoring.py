@@ -4,7 +4,7 @@ import math
 import re
 import zlib
 from array import array
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import Any, NamedTuple, Self
 
@@ -48,8 +48,8 @@ class Scored:
         raw_words: int64, white-space separated words of the raw hypothesis. bracketed_words: int64, those of them in brackets, *..* or
         notes. text_bytes, compressed_bytes: int64, UTF-8 bytes of the raw hypothesis before and after zlib.
         utterance_confidence: float64 in [0, 1], exp(mean token log-probability), NaN where there are no tokens.
-        words: one item per normalised hypothesis word; correct = aligned with an equal reference word.
-        tokens: one item per token of a raw word that has a verdict; correct = every scored word that comes from its raw word is.
+        words: one item per normalised hypothesis word; standing = aligned with a reference word, correct = with an equal one.
+        tokens: one item per token of a raw word that has a verdict; standing or correct = every scored word from its raw word is.
     """
 
     normalizer: str
@@ -179,22 +179,17 @@ class _Scorer:
 
     def _add_items(self, row: Row, aligned: AlignedUtterance) -> None:
         """Keep the confidences of words and tokens, and carry the verdicts on words back to their tokens."""
-        position, correct = self.count, [False] * len(aligned.hypothesis)
-        for step in aligned.steps:
-            if step.kind == "hit" and step.hypothesis is not None:
-                correct[step.hypothesis] = True
-        self.words.add(position, correct, aligned.confidences)
+        kinds = [step.kind for step in aligned.steps if step.hypothesis is not None]  # in the hypothesis' order
+        position, correct, standing = self.count, [kind == "hit" for kind in kinds], [kind != "insertion" for kind in kinds]
+        self.words.add(position, correct, standing, aligned.confidences)
         tokens = token_confidences(row)
         if tokens is None:
             return
-        verdict: dict[int, bool] = {}
-        for source, right in zip(aligned.sources, correct, strict=True):
-            for i in source:
-                verdict[i] = verdict.get(i, True) and right
+        right, stands = _of_all(aligned.sources, correct), _of_all(aligned.sources, standing)
         of_word = [i for i, size in enumerate(row.word_tokens) for _ in range(size)]
-        kept = [k for k, i in enumerate(of_word) if i in verdict]
+        kept = [k for k, i in enumerate(of_word) if i in right]
         taken = Confidences(tokens.values[:, kept], tokens.temperatures)
-        self.tokens.add(position, [verdict[of_word[k]] for k in kept], taken)
+        self.tokens.add(position, [right[of_word[k]] for k in kept], [stands[of_word[k]] for k in kept], taken)
 
     def result(self) -> Scored:
         columns = np.array(self.numbers, np.float64).reshape(self.count, len(_Numbers._fields)).T
@@ -204,6 +199,15 @@ class _Scorer:
         return Scored(
             normalizer=self.normalizer, aggregation=self.aggregation, words=self.words.result(), tokens=self.tokens.result(), **arrays
         )
+
+
+def _of_all(sources: Sequence[tuple[int, ...]], verdicts: Sequence[bool]) -> dict[int, bool]:
+    """Return of each raw word whether the verdict holds of every scored word that comes from it."""
+    found: dict[int, bool] = {}
+    for source, holds in zip(sources, verdicts, strict=True):
+        for i in source:
+            found[i] = found.get(i, True) and holds
+    return found
 
 
 def _numbers(row: Row, aligned: AlignedUtterance) -> _Numbers:

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from askd_bench.errors import UserError
-from askd_bench.metrics import calibration, hallucination, loop_free, robustness, selective, speed, word_errors
+from askd_bench.metrics import calibration, confident_errors, hallucination, loop_free, robustness, selective, speed, word_errors
 from askd_bench.metrics.bootstrap import LEVEL, RESAMPLES, Clusters, clusters_of, resample
 from askd_bench.metrics.confidence import DEFAULT_AGGREGATION
 from askd_bench.metrics.estimate import rounded
@@ -34,12 +34,17 @@ METRICS: tuple[Metric, ...] = (
     *robustness.METRICS,
     *hallucination.METRICS,
     *calibration.METRICS,
+    *confident_errors.METRICS,
     *selective.METRICS,
     *speed.METRICS,
 )
 """Every figure of a condition, in the order in which they are listed."""
 
-_CALIBRATED = ("ece", "ece_equal_mass", "nll", "overconfidence_gap", "confident_errors_0.7")
+_CALIBRATED = tuple(
+    metric
+    for metric in (*calibration.metrics("word"), *confident_errors.METRICS)
+    if metric.name in ("ece", "ece_equal_mass", "nll", "overconfidence_gap", "confident_errors_0.7", "confident_substitution_share_0.7")
+)
 """What is reported again after temperature scaling."""
 
 
@@ -176,6 +181,7 @@ def _table(
         resampled = resample(calibration.statistics(part, level), mine, resamples=few, seed=seed)
         metrics |= {metric.name: metric.estimate(resampled).as_dict() for metric in calibration.metrics(level)}
         metrics |= {name: estimate.as_dict() for name, estimate in selective.estimates(part, level, resampled).items()}
+    metrics |= _estimates(confident_errors.METRICS, confident_errors.statistics(part), mine, resamples=few, seed=seed)
     metrics |= packaged_estimates(part, mine, resamples=few, seed=seed)
     words = calibration.items_of(part)
     curve = selective.risk_coverage(words.confidence, words.correct, points=20)
@@ -216,10 +222,11 @@ def _calibrated(part: Scored, clusters: Clusters, scaling: TemperatureFit | None
         return None
 
     def statistics(temperature: float) -> Statistics:
-        return calibration.statistics(at_temperature(part, temperature))
+        scaled = at_temperature(part, temperature)
+        return {**calibration.statistics(scaled), **confident_errors.statistics(scaled)}
 
     resampled = resample_at_fits(statistics, scaling, clusters, resamples=resamples, seed=seed)
-    return {metric.name: metric.estimate(resampled).as_dict() for metric in calibration.metrics("word") if metric.name in _CALIBRATED}
+    return {metric.name: metric.estimate(resampled).as_dict() for metric in _CALIBRATED}
 
 
 def _estimates(metrics: Sequence[Metric], statistics: Statistics, clusters: Clusters, *, resamples: int, seed: int) -> dict[str, Any]:

@@ -12,7 +12,8 @@ ERRORS = (
 )
 CONFIDENCE = (
     *("ece", "ece_equal_mass", "maximum_calibration_error", "overconfidence_gap", "brier", "nll", "nce"),
-    *("confident_errors_0.5", "confident_errors_0.7", "confident_errors_0.9", "auroc", "aupr_errors", "aurc", "excess_aurc"),
+    *("confident_errors_0.5", "confident_errors_0.7", "confident_errors_0.9", "confident_substitution_share_0.7"),
+    *("auroc", "aupr_errors", "aurc", "excess_aurc"),
 )
 INHERITANCE = (
     *("inherited", "changed_share", "mended_share", "new_errors"),

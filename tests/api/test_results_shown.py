@@ -48,7 +48,9 @@ def test_a_notebook_shows_the_headline(results: Results) -> None:
         assert shown in html
 
 
-@pytest.mark.parametrize("what", ["plot_errors", "plot_confident_errors", "plot_reliability", "plot_risk_coverage"])
+@pytest.mark.parametrize(
+    "what", ["plot_errors", "plot_confident_errors", "plot_confidence_thresholds", "plot_reliability", "plot_risk_coverage"]
+)
 def test_figures_show_both_models(what: str, results: Results) -> None:
     figures = getattr(results, what)()
     assert len(figures) >= 1

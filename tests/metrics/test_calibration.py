@@ -36,7 +36,7 @@ def estimates(confidence: np.ndarray, correct: np.ndarray, monkeypatch: pytest.M
     """Run the metrics on given items, `per_utterance` to an utterance."""
     n = len(confidence)
     count = max(1, math.ceil(n / per_utterance))
-    items = Items(np.arange(n) // per_utterance, correct, confidence, {})
+    items = Items(np.arange(n) // per_utterance, correct, correct, confidence, {})
     monkeypatch.setattr(calibration, "items_of", lambda scored, level: items)
     resampled = resample(calibration.statistics([None] * count, "word"), Clusters(np.arange(count), count, "utterance"), resamples=500)
     return {metric.name: metric.estimate(resampled) for metric in calibration.metrics("word")}

@@ -35,7 +35,7 @@ def test_every_figure_of_a_stored_summary_is_listed() -> None:
     shown = {name for table in (*stored["conditions"].values(), stored["pooled"]) for name in table["metrics"]}
     assert len(shown) > 50
     assert shown <= METRICS.keys()
-    assert stored["pooled"]["after_temperature_scaling"].keys() == set(RESCALED)
+    assert stored["pooled"]["after_temperature_scaling"].keys() <= set(RESCALED)
     assert {f"{name}_scaled" for name in RESCALED} <= METRICS.keys()
 
 

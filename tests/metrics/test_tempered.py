@@ -23,7 +23,7 @@ def stored(logits: NDArray[np.float64], temperatures: tuple[float, ...] = TEMPER
     """As rows have them: log-probabilities of five digits."""
     kept = {t: np.exp(np.round(np.log(softmax(logits, t)), 5)) for t in (1.0, *temperatures)}
     n = len(logits)
-    return Items(np.arange(n), np.ones(n, np.bool_), kept.pop(1.0), kept)
+    return Items(np.arange(n), *np.ones((2, n), np.bool_), kept.pop(1.0), kept)
 
 
 @given(st.integers(0, 10_000), st.floats(0.5, 4), st.integers(2, 2000))

@@ -23,7 +23,7 @@ from askd_bench.report.compare import compare
 from askd_bench.report.page import drawing
 from askd_bench.report.page.build import report
 from askd_bench.report.page.charts import Chart, Point, Series, in_parts, shortened, slug, table_of, wrapped
-from askd_bench.report.page.confidence_charts import reliability_charts, risk_charts
+from askd_bench.report.page.confidence_charts import reliability_charts, risk_charts, threshold_charts
 from askd_bench.report.page.inheritance_charts import comparisons, inheritance_charts
 from askd_bench.report.page.inline_svg import inline_svg
 from askd_bench.report.page.palette import DARK, LIGHT, contrast, style
@@ -148,6 +148,16 @@ def test_risk_at_full_coverage_is_the_share_of_wrong_words(real: Section) -> Non
         stored = real.entries[0].summary["conditions"][condition]["risk_coverage"]
         shares = {round(float(point.x)): point.y for point in figure.series[0].points}
         assert shares[50] == pytest.approx(100 * stored["risk"][9], abs=0.3)
+
+
+def test_errors_over_thresholds_are_those_of_the_summary(real: Section) -> None:
+    charts = threshold_charts(real)
+    assert [chart.title.split(": ")[1] for chart in charts] == ["clean", "babble-0dB"] * 2
+    for chart, (name, factor) in zip(charts, [("confident_errors", 1)] * 2 + [("confident_substitution_share", 100)] * 2, strict=True):
+        metrics = real.entries[0].summary["conditions"][chart.title.split(": ")[1]]["metrics"]
+        drawn = {round(float(point.x)): point.y for point in chart.series[0].points}
+        for t in (0.1, 0.5, 0.7, 0.9):
+            assert drawn[round(100 * t)] == pytest.approx(factor * metrics[f"{name}_{t}"]["value"], abs=1e-3)
 
 
 def test_inheritance_is_that_of_compare(models: Section, family: Any) -> None:

@@ -10,7 +10,7 @@ from askd_bench.report.comparison_tables import Student, comparison_tables
 from askd_bench.report.groups import Grouped, table_by_group
 from askd_bench.report.page import drawing
 from askd_bench.report.page.charts import Chart, slug, table_of
-from askd_bench.report.page.confidence_charts import reliability_charts, risk_charts
+from askd_bench.report.page.confidence_charts import reliability_charts, risk_charts, threshold_charts
 from askd_bench.report.page.gallery import Gallery, gallery
 from askd_bench.report.page.group_charts import Groups, group_charts, groups_of
 from askd_bench.report.page.inheritance_charts import Compared, comparisons, inheritance_charts
@@ -114,8 +114,9 @@ def _parts(section: Section, compared: Sequence[Compared], options: Options) -> 
     yield part(
         "confident-errors",
         "Confident errors over conditions",
-        "Wrong words held with confidence above 0.7, per 100 words: what no threshold on confidence catches.",
-        confident_error_charts(section),
+        "Wrong words held with confidence above 0.7, per 100 words: what no threshold on confidence catches. Then over "
+        "thresholds, and of substitutions alone.",
+        [*confident_error_charts(section), *threshold_charts(section)],
     )
     if compared:
         yield part(

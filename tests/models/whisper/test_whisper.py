@@ -85,7 +85,7 @@ def test_confidences_equal_teacher_forcing(
             for temperature, eighths in zip(TEMPERATURES, (2, 4, 5, 6, 7, 9, 10, 12, 16), strict=True):
                 np.testing.assert_allclose(transcription.tempered_logprobs[temperature], at(8 / eighths), atol=1e-4)
             own = {t: np.exp(values) for t, values in transcription.tempered_logprobs.items()}
-            items = Items(np.arange(len(spoken)), np.ones(len(spoken), np.bool_), np.exp(transcription.token_logprobs), own)
+            items = Items(np.arange(len(spoken)), *np.ones((2, len(spoken)), np.bool_), np.exp(transcription.token_logprobs), own)
             for temperature in (3.0, 1.8, 1.45, 1.2, 1.03, 0.92, 0.84, 0.73, 0.55):
                 np.testing.assert_allclose(confidence_at(items, temperature), np.exp(at(temperature)), atol=5e-3)
             entropies = torch.special.entr(torch.softmax(logits, -1)).sum(-1) / math.log(logits.shape[-1])
