@@ -30,8 +30,8 @@ class FarField(Perturbation):
     A noise sounds from one point of the same room through its own response, and has been sounding before the clip begins. Its level is
     set against the active level of the *reverberant* speech at the microphone; see `AdditiveNoise` for the kinds.
 
-    Realised: `rt60_s` (T20 of the response used, within 10 % of what was asked), `drr_db`, `distance_m`, `room_m3`, `room`, and with noise
-    `snr_db` and what was drawn to make it.
+    Realised: `rt60_s` (T20 of the response used, within 10 % of what was asked; T30 is longer, see docs/SUITES.md), `drr_db`,
+    `distance_m`, `room_m3`, `room`, and with noise `snr_db` and what was drawn to make it.
 
     Attributes:
         rt60_s: reverberation time to tune the walls for.

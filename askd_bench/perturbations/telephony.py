@@ -26,7 +26,8 @@ class Telephony(Perturbation):
        after 3GPP TS 26.091, Opus as libopus does; in-band FEC is not used, for FFmpeg's decoder cannot ask for it);
     6. the codec's lag is cut off, and the speech is resampled to the rate it came with. Same length; the level stays at -26 dBov.
 
-    Realised: `codec`, `bitrate_bps` (of the packets sent on the last leg, headers not counted), `send_gain_db`, `packets`, `loss_percent`,
+    Realised: `codec`, `bitrate_bps` (of the packets sent on the last leg: AMR's with the byte of frame type before each, 400 bit/s, and the
+    bits that fill its last byte; headers of networks are not counted), `send_gain_db`, `packets`, `loss_percent`,
     `mean_burst` (None without loss), `concealment`, and `tandem` where there is one.
 
     Attributes:

@@ -250,7 +250,7 @@ class BaseRecipe(Section):
     Attributes:
         arm: its name in tables and folders.
         teacher: a directory or Hub id; a bundled checkpoint by name. Needed by every arm that starts from it or distils it.
-        seed: of initialisation, order and everything else random.
+        seed: of order and everything else random; initialisation is not: layers are copied.
     """
 
     arm: str = Field(pattern=r"^[^/\\]+$")
