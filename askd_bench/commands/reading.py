@@ -8,12 +8,16 @@ import typer
 
 from askd_bench.commands.declared import argument, option
 from askd_bench.errors import UserError
+from askd_bench.files import to_json
 from askd_bench.paths import REFERENCE_RESULTS_DIR
 from askd_bench.tables.terminal import console, terminal_table
 from askd_bench.text import DEFAULT_NORMALISER
 
 out = console()
 err = console(stderr=True)
+
+
+AS_JSON = option("Print the same as one JSON document.", "--json")
 
 
 class By(StrEnum):
@@ -36,12 +40,16 @@ class Listed(StrEnum):
 def list_(
     what: Annotated[Listed, argument("What to list.")],
     suite: Annotated[str, option("Whose conditions.")] = "noisy",
+    as_json: Annotated[bool, AS_JSON] = False,
 ) -> None:
     """List suites, a suite's conditions, corpora, models or metrics."""
     from askd_bench.report.listings import LISTINGS, conditions, listing_table
 
     records = conditions(suite) if what is Listed.conditions else LISTINGS[what.value]()
-    out.print(terminal_table(listing_table(records)))
+    if as_json:
+        _print_json(records)
+    else:
+        out.print(terminal_table(listing_table(records)))
 
 
 def validate(suite: Annotated[Path, argument("A suite file.")]) -> None:
@@ -59,23 +67,32 @@ def validate(suite: Annotated[Path, argument("A suite file.")]) -> None:
 def score(
     result_dir: Annotated[Path, argument("A result directory of `run`.")],
     normalizer: Annotated[str, option("Text normaliser, or all.")] = DEFAULT_NORMALISER,
+    as_json: Annotated[bool, AS_JSON] = False,
 ) -> None:
     """Compute the summary again from the rows, without a model, and print the table."""
+    from askd_bench.report.score import score as summarise
     from askd_bench.report.score import score_table
 
-    out.print(score_table(result_dir, normalizer))
+    if as_json:
+        _print_json(summarise(result_dir, normalizer))
+    else:
+        out.print(score_table(result_dir, normalizer))
 
 
 def groups(
     result_dir: Annotated[Path, argument("A result directory of `run`.")],
     by: Annotated[By, option("The corpus' groups (e.g. accents), or its speakers.")] = By.group,
     normalizer: Annotated[str, option("Text normaliser.")] = DEFAULT_NORMALISER,
+    as_json: Annotated[bool, option("Print a record a condition and group as JSON.", "--json")] = False,
 ) -> None:
     """Show error rates by group of speakers: worst group, spread and log-ratio, with intervals, condition by condition."""
-    from askd_bench.report.groups import groups_view
+    from askd_bench.report.groups import group_records, groups_view
     from askd_bench.results import Result
 
-    out.print(groups_view(Result.open(result_dir), normalizer, by.value))
+    if as_json:
+        _print_json(group_records(Result.open(result_dir), normalizer, by.value))
+    else:
+        out.print(groups_view(Result.open(result_dir), normalizer, by.value))
 
 
 def compare(
@@ -164,3 +181,7 @@ def leaderboard(
             out.print(one, markup=False, highlight=False, soft_wrap=True)
         raise typer.Exit(1 if differing else 0)
     out.print(f"{', '.join(map(str, files.leaderboard(results)))}: written", markup=False, highlight=False, soft_wrap=True)
+
+
+def _print_json(content: object) -> None:
+    typer.echo(to_json(content), nl=False)

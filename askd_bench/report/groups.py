@@ -30,22 +30,29 @@ def group_tables(result: Result, normalizer: str = DEFAULT_NORMALISER, by: By = 
 
 def groups_frame(tables: Mapping[str, GroupTable]) -> pd.DataFrame:
     """Return one row for each condition and group: `condition, group, utterances, speakers, wer, wer_low, wer_high, log_ratio_to_rest`."""
-    return pd.DataFrame(
-        [
-            {
-                "condition": condition,
-                "group": row.name,
-                "utterances": row.utterances,
-                "speakers": row.speakers,
-                "wer": row.wer.value,
-                "wer_low": row.wer.low,
-                "wer_high": row.wer.high,
-                "log_ratio_to_rest": row.log_ratio_to_rest.value,
-            }
-            for condition, table in tables.items()
-            for row in table.groups
-        ]
-    )
+    return pd.DataFrame(_records(tables))
+
+
+def group_records(result: Result, normalizer: str = DEFAULT_NORMALISER, by: By = "group") -> list[dict[str, str | int | float | None]]:
+    """Return the rows of `groups_frame` as plain values; None where there is no figure."""
+    return _records(group_tables(result, normalizer, by))
+
+
+def _records(tables: Mapping[str, GroupTable]) -> list[dict[str, str | int | float | None]]:
+    return [
+        {
+            "condition": condition,
+            "group": row.name,
+            "utterances": row.utterances,
+            "speakers": row.speakers,
+            "wer": row.wer.value,
+            "wer_low": row.wer.low,
+            "wer_high": row.wer.high,
+            "log_ratio_to_rest": row.log_ratio_to_rest.value,
+        }
+        for condition, table in tables.items()
+        for row in table.groups
+    ]
 
 
 def groups_view(result: Result, normalizer: str = DEFAULT_NORMALISER, by: By = "group") -> TerminalTable:

@@ -1,8 +1,14 @@
 """Commands that read what there is: without a model, and all of it."""
 
+import json
+import shutil
 from pathlib import Path
+from typing import Any
 
 from command_line import TORCH, CommandLine, RealRun, check_refused, without
+
+from askd_bench.paths import REFERENCE_RESULTS_DIR
+from askd_bench.results import Result
 
 
 def test_scoring_needs_no_model(askd_bench: CommandLine, real_run: RealRun) -> None:
@@ -34,3 +40,22 @@ def test_lists_are_complete(askd_bench: CommandLine, tmp_path: Path) -> None:
         done = askd_bench("list", what, cwd=tmp_path)
         assert done.code == 0
         assert all(name in done.out for name in names)
+
+
+def test_json_is_one_document_of_the_same(askd_bench: CommandLine, tmp_path: Path) -> None:
+    result = tmp_path / "whisper-tiny.en" / "clean-v1" / "dialogue"
+    shutil.copytree(REFERENCE_RESULTS_DIR / "whisper-tiny.en" / "clean-v1" / "dialogue", result)
+
+    def read(*arguments: object) -> Any:
+        done = askd_bench(*arguments, "--json", cwd=tmp_path)
+        assert (done.code, done.err) == (0, "")
+        return json.loads(done.out)
+
+    assert {one["suite"] for one in read("list", "suites")} >= {"noisy", "telephony"}
+    assert {one["condition"] for one in read("list", "conditions", "--suite", "clean")} == {"clean"}
+    assert read("score", result) == Result(result).summary()
+    records = read("groups", result, "--by", "speaker")
+    shown = askd_bench("groups", result, "--by", "speaker", cwd=tmp_path).out
+    assert records
+    assert all(str(one["group"]) in shown and str(one["condition"]) in shown for one in records)
+    check_refused(askd_bench("list", "conditions", "--suite", "nosiy", "--json", cwd=tmp_path), "did you mean 'noisy'")
