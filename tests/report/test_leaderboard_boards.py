@@ -53,6 +53,23 @@ def test_other_audio_is_a_board_of_its_own(change: Any, tmp_path: Path) -> None:
     assert [sorted(board.models) for board in boards_of(tmp_path)] == [[ANCHOR], ["other", "other-too"]]
 
 
+def test_a_few_clips_of_other_bits_are_left_out_for_all(tmp_path: Path) -> None:
+    """As of a result from a processor that renders one clip in hundreds otherwise."""
+    write_result(tmp_path, ANCHOR)
+    first = next(iter(Result.open(tmp_path / ANCHOR / "noisy-v1" / "prompts").rows()))
+
+    def other_bits(row: Line) -> Line:
+        clip = (row["condition"], row["utterance"]) == (first.condition, first.utterance)
+        return row | {"audio_sha256": hashed(row["audio_sha256"])} if clip else row
+
+    write_result(tmp_path, "elsewhere", other_bits)
+    [board] = boards_of(tmp_path)
+    assert sorted(board.models) == ["elsewhere", ANCHOR]
+    assert board.left_out == 1
+    assert (first.condition, first.utterance) not in set(zip(board.aligned.condition, board.aligned.utterance, strict=True))
+    assert len(board.audio) == sum(1 for row in Result.open(tmp_path / ANCHOR / "noisy-v1" / "prompts").rows() if row.split == "test") - 1
+
+
 def test_who_heard_more_is_cut_to_what_the_anchor_heard(tmp_path: Path) -> None:
     write_result(tmp_path, ANCHOR, few(10))
     write_result(tmp_path, "more", few(30))

@@ -1,6 +1,6 @@
 """What each model did on each domain, as statistics that add up over utterances; every model on the same utterances in the same order."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
@@ -15,6 +15,7 @@ from askd_bench.metrics.scoring import Scored, score
 from askd_bench.metrics.systems import align_systems
 from askd_bench.metrics.temperature import TemperatureFit, at_temperature, fit_temperature
 from askd_bench.results import Result
+from askd_bench.rows import Key
 from askd_bench.types import Row
 from study.plan import Domain, StudyPlan
 
@@ -108,7 +109,8 @@ class Measurements:
     def _measure(self, model: str, domain: Domain, corpus: str) -> Part:
         baseline = self._baseline(domain.suite, corpus)
         own = self._taught(domain.suite, corpus) if model == self.plan.teacher else _test_rows(self._result(model, domain.suite, corpus))
-        rows, taught = (_wanted(heard, domain, baseline) for heard in (own, self._taught(domain.suite, corpus)))
+        left_out = {(one.condition, one.utterance) for one in self.plan.left_out if one.suite == domain.suite}
+        rows, taught = (_wanted(heard, domain, baseline, left_out) for heard in (own, self._taught(domain.suite, corpus)))
         aligned = align_systems([rows, taught], names=[model, self.plan.teacher])
         failed = next((row for row in (*rows, *taught) if row.hypothesis is None), None)
         if failed is not None:
@@ -152,9 +154,9 @@ def _test_rows(result: Result) -> list[Row]:
     return [replace(row, realised={}) for row in result.rows() if row.split == "test"]
 
 
-def _wanted(rows: Sequence[Row], domain: Domain, baseline: str) -> list[Row]:
+def _wanted(rows: Sequence[Row], domain: Domain, baseline: str, left_out: Collection[Key]) -> list[Row]:
     wanted = {"all": lambda _: True, "baseline": baseline.__eq__, "shifted": baseline.__ne__}[domain.conditions]
-    return [row for row in rows if wanted(row.condition)]
+    return [row for row in rows if wanted(row.condition) and (row.condition, row.utterance) not in left_out]
 
 
 def _of_words(scored: Scored) -> Arrays:

@@ -23,6 +23,9 @@ _SUITES = ("clean", "noisy", "far-field", "telephony", "calls", "accents", "dist
 CORE = ("clean", "noisy", "far-field", "telephony", "accents")
 """Suites, of any version, that an overall rank rests on; the others have ranks of their own."""
 
+OTHERWISE = 0.01
+"""Share of the anchor's clips that a model may have heard with other bits: processors without AVX-512 render a few clips otherwise."""
+
 _WORD_STATISTICS = ("word_items", "word_wrong_above_0.7", "word_width_count", "word_width_confidence", "word_width_correct")
 
 
@@ -51,6 +54,7 @@ class Board:
         aligned: all models on the same references, in the order of `results`.
         audio: str, shape (num_utterances,), the hash of what was heard; "" where a recording could not be read.
         statistics: model -> what its figures add up.
+        left_out: clips that some of these models heard with other bits than the rest; in none of the figures.
     """
 
     suite: str
@@ -62,6 +66,7 @@ class Board:
     aligned: Aligned
     audio: NDArray[np.str_]
     statistics: Mapping[str, Statistics]
+    left_out: int
 
     @property
     def models(self) -> list[str]:
@@ -94,7 +99,8 @@ def read_boards(results: Sequence[Result]) -> Iterator[Board]:
     """Yield the boards of all results, suite by suite and corpus by corpus; the one with the anchor comes first.
 
     On each suite and corpus the anchor's rows decide (without it, those of the model with most rows): every model that has all of them,
-    with equal audio hashes and references, is on that board, cut to these rows. The models left over make boards of their own, likewise.
+    with equal audio hashes and references, is on that board, cut to these rows. So is a model of whose rows up to `OTHERWISE` have another
+    hash, and these clips are left out for all. The models left over make boards of their own, likewise.
 
     Raises:
         UserError: a row that is none.
@@ -109,9 +115,10 @@ def read_boards(results: Sequence[Result]) -> Iterator[Board]:
         while rows:
             yardstick = min(rows, key=lambda name: (name != anchor, -len(rows[name][1]), name))
             wanted = _heard(rows[yardstick][1])
-            members = [name for name in rows if wanted.items() <= _heard(rows[name][1]).items()]
-            taken = {name: rows.pop(name) for name in members}
-            yield _board(suite, corpus, yardstick, sorted(wanted), taken)
+            otherwise = {name: _otherwise(wanted, _heard(table)) for name, (_, table) in rows.items()}
+            taken = {name: rows.pop(name) for name, keys in otherwise.items() if keys is not None}
+            left_out = set().union(*(otherwise[name] or () for name in taken))
+            yield _board(suite, corpus, yardstick, sorted(wanted.keys() - left_out), taken, left_out=len(left_out))
 
 
 def core(boards: Sequence[Board]) -> list[Board]:
@@ -136,7 +143,22 @@ def _heard(rows: Mapping[Key, Row]) -> dict[Key, tuple[str | None, str]]:
     return {key: (row.audio_sha256, row.reference) for key, row in rows.items()}
 
 
-def _board(suite: str, corpus: str, yardstick: str, keys: Sequence[Key], taken: Mapping[str, tuple[Result, Mapping[Key, Row]]]) -> Board:
+def _otherwise(wanted: Mapping[Key, tuple[str | None, str]], heard: Mapping[Key, tuple[str | None, str]]) -> set[Key] | None:
+    """Return the few clips that were heard with other bits, or None where a model has not heard the rest."""
+    differing = {key for key, value in wanted.items() if heard.get(key) != value}
+    same_clips = all(key in heard and heard[key][1] == wanted[key][1] and heard[key][0] for key in differing)
+    return differing if same_clips and len(differing) <= OTHERWISE * len(wanted) else None
+
+
+def _board(
+    suite: str,
+    corpus: str,
+    yardstick: str,
+    keys: Sequence[Key],
+    taken: Mapping[str, tuple[Result, Mapping[Key, Row]]],
+    *,
+    left_out: int,
+) -> Board:
     signatures = {name: result.signature() for name, (result, _) in taken.items()}
     signature = signatures[yardstick]
     baseline, heard = signature.suite.baseline, {condition for condition, _ in keys}
@@ -152,6 +174,7 @@ def _board(suite: str, corpus: str, yardstick: str, keys: Sequence[Key], taken: 
         aligned=align_systems(tables, names=list(taken)),
         audio=np.array([row.audio_sha256 or "" for row in tables[0]], np.str_),
         statistics={name: _statistics(score(rows), baseline, conditions) for name, rows in zip(taken, tables, strict=True)},
+        left_out=left_out,
     )
 
 

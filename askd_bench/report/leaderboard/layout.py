@@ -205,11 +205,14 @@ def _published(tables: Sequence[Published]) -> list[Section]:
 def _about(pooled: Pool) -> str:
     clusters, words = pooled.clusters, int(pooled.aligned.reference_words.sum())
     conditions = len(set(pooled.aligned.condition))
+    left_out = sum(board.left_out for board in pooled.boards)
     parts = [
         f"{len(pooled.clean)} clips in {conditions} condition{'s' if conditions > 1 else ''}, "
         f"{f'{words} reference words' if words else 'no words'}",
         f"intervals and ranks go by {clusters.count} {_RESAMPLED[clusters.kind]}",
     ]
+    if left_out:
+        parts.append(f"{left_out} more left out, since some of these models heard other bits (rendered on another kind of processor)")
     return f"{'; '.join(parts)}. {_voices(pooled)}{_leverage(pooled)}".rstrip()
 
 
