@@ -135,16 +135,9 @@ class Result:
 
     def summarise(self, rows: Iterable[Row] | None = None, *, normalizer: str = DEFAULT_NORMALISER) -> dict[str, Any]:
         """Return the summary of the rows, or of those given, which are a part of them; nothing is stored."""
-        signature, part = self.signature(), None if rows is None else list(rows)
-        severities = signature.severities
-        if part is not None:
-            there = {row.condition for row in part}
-            severities = {family: {name: at for name, at in axis.items() if name in there} for family, axis in severities.items()}
+        signature = self.signature()
         return summarise(
-            self.rows() if part is None else part,
-            normalizer=normalizer,
-            baseline=signature.suite.baseline,
-            severities={family: axis for family, axis in severities.items() if len(set(axis.values())) == len(axis) > 1},
+            self.rows() if rows is None else rows, normalizer=normalizer, baseline=signature.suite.baseline, severities=signature.severities
         )
 
     def differences_from_summary(self, rows: Iterable[Row] | None = None) -> list[str]:

@@ -68,7 +68,8 @@ def summarise(
         normalizer: name of the text normaliser.
         aggregation: how a word's confidence follows from its tokens.
         baseline: the condition that degradation is measured against.
-        severities: family of conditions -> condition -> severity, for the severity area of each family with two or more of them.
+        severities: family of conditions -> condition -> severity, for the severity area of each family with two or more different ones
+            among the conditions that the rows have: an unfinished run lacks some.
         resamples: of the bootstrap; calibration takes at most `BINNED_RESAMPLES`.
         seed: of the bootstrap.
 
@@ -122,12 +123,19 @@ def summarise_scored(
         "speech_robust_bench": _speech_robust_bench(tables),
         "worst_condition": robustness.worst_condition(degraded),
         "severity_area": {
-            family: robustness.severity_area(reported, axis, clusters, **options).as_dict() for family, axis in (severities or {}).items()
+            family: robustness.severity_area(reported, axis, clusters, **options).as_dict()
+            for family, axis in _axes(severities or {}, conditions).items()
         },
         "groups": _groups(reported, keeps, resamples=min(resamples, BINNED_RESAMPLES), seed=seed),
         "conditions": tables,
         POOLED: pooled,
     }
+
+
+def _axes(severities: Mapping[str, Mapping[str, float]], conditions: Sequence[str]) -> dict[str, dict[str, float]]:
+    """Return the families that are an axis: two or more of their conditions are there, no two of them equally severe."""
+    there = {family: {name: at for name, at in axis.items() if name in conditions} for family, axis in severities.items()}
+    return {family: axis for family, axis in there.items() if len(set(axis.values())) == len(axis) > 1}
 
 
 def is_current(summary: Mapping[str, Any]) -> bool:

@@ -159,6 +159,23 @@ def test_failed_recordings_and_unfinished_runs_are_told(tmp_path: Path) -> None:
     assert any("failed)" in row[1] for row in lines_of(tree(done.page.read_text()), "Headline"))
 
 
+@pytest.mark.parametrize("ended", [False, True])
+def test_a_result_whose_rows_lack_planned_conditions_is_reported_on_what_is_there(tmp_path: Path, ended: bool) -> None:
+    planned = json.loads((REAL / "dialogue" / SIGNATURE_FILE).read_text(encoding="utf-8"))["conditions"]
+    there = ("clean", "babble-0dB", "babble-10dB", "white-0dB")
+    result = write_result(tmp_path, "m", some_rows(8, there), signed={"conditions": planned})
+    assert Result.open(result).summarise()["severity_area"].keys() == {"babble"}, "one white condition is no axis"
+    if not ended:
+        (result / SUMMARY_FILE).unlink()
+    with pytest.warns(FigureWarning) as told:
+        page = page_of(result, out=tmp_path / "page.html", gallery=1)
+    absent = ", ".join(name for name in planned if name not in there)
+    assert absent
+    assert any(str(one.message).endswith(f"m: planned and without a row: {absent}") for one in told)
+    shown = {row[0] for row in lines_of(page, "Headline")[1:]}
+    assert shown & planned.keys() == set(there)
+
+
 def test_models_without_confidence(tmp_path: Path) -> None:
     bare = {"word_tokens": [], "token_logprobs": [], "token_entropies": [], "tempered_logprobs": {}}
     result = write_result(tmp_path, "text-only", CLEAN, lambda row: row | bare | {"words": []})

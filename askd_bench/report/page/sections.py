@@ -214,3 +214,5 @@ def _notes(entries: Sequence[Entry], heard: Sequence[Mapping[tuple[str, str], tu
             yield f"{entry.name}: {failed} of {len(entry.scored)} recordings failed and are in no figure"
         if entry.result.summary() is None:
             yield f"{entry.name}: its run has not ended; the figures are of the rows so far"
+        if absent := [name for name in entry.signature.conditions if name not in entry.summary["conditions"]]:
+            yield f"{entry.name}: planned and without a row: {', '.join(absent)}"
