@@ -24,7 +24,7 @@ WRONG = {
     "missing manifest": (["--corpus", "absent.jsonl"], ["corpus: absent.jsonl does not exist"]),
     "empty manifest": (["--corpus", "empty.jsonl"], ["empty.jsonl is empty: it must list at least one utterance"]),
     "malformed manifest": (["--corpus", "malformed.jsonl"], ["malformed.jsonl, line 2: is not JSON"]),
-    "folder without speech": (["--corpus", "folder"], ["folder folder must hold manifest.jsonl or metadata.csv"]),
+    "folder without speech": (["--corpus", "folder"], ["folder folder must hold manifest.jsonl, metadata.csv or wav.scp"]),
     "two corpora of one name": (["--corpus", "books", "--corpus", "books"], ["are called 'books'"]),
     "conditions and full": (["--conditions", "clean", "--full"], ["cannot be combined with full"]),
     "limit": (["--limit", "-1"], ["limit: -1 is out of range (allowed: 1 or more, or 0 for all)"]),
