@@ -29,6 +29,7 @@ CHAPTERS = (
     "comparison",
     "significance",
     "permutation",
+    "power",
     "bootstrap",
     "ranking",
     "groups",

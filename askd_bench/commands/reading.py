@@ -100,14 +100,20 @@ def compare(
     teacher: Annotated[Path, argument("Its teacher's, on the same suite and corpus.")],
     control: Annotated[Path | None, option("Of a student trained on the truth alone, without the teacher.")] = None,
     normalizer: Annotated[str, option("Text normaliser.")] = DEFAULT_NORMALISER,
+    power: Annotated[
+        float | None, option("Points of capped WER: how many recordings show this difference, four times in five?", metavar="DIFFERENCE")
+    ] = None,
 ) -> None:
     """Compare a student with its teacher on common clips: paired tests of errors, inherited errors, blind spots handed down and new."""
     from askd_bench.report.compare import compare as compare_results
     from askd_bench.report.compare import comparison_view, decoded_differently, left_out
+    from askd_bench.report.winner import check_power
 
+    if power is not None:
+        check_power(power)
     compared = compare_results(student, teacher, control=control, normalizer=normalizer)
     lonely = left_out(student, teacher, control=control)
-    out.print(comparison_view(compared, decoded_differently(student, teacher, control=control), lonely))
+    out.print(comparison_view(compared, decoded_differently(student, teacher, control=control), lonely, power=power))
 
 
 def export(

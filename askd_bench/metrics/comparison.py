@@ -60,7 +60,8 @@ class ConditionComparison:
 
     Attributes:
         condition: its id, or "pooled".
-        utterances: compared. left_out: without a hypothesis from at least one system.
+        utterances: compared, each rendering one. recordings: compared, each once. left_out: utterances without a hypothesis from at
+            least one system.
         wer, wer_capped: system -> word error rate on the compared utterances, as it is and capped.
         versus_teacher, versus_control: paired comparisons of the student.
         inheritance: metric -> estimate, see `askd_bench.metrics.inheritance`.
@@ -69,6 +70,7 @@ class ConditionComparison:
 
     condition: str
     utterances: int
+    recordings: int
     left_out: int
     wer: Mapping[str, Estimate]
     wer_capped: Mapping[str, Estimate]
@@ -145,6 +147,7 @@ def compare(
         return ConditionComparison(
             condition=name,
             utterances=int(used.sum()),
+            recordings=len(np.unique(aligned.utterance[used])),
             left_out=int(keep.sum() - used.sum()),
             wer=estimates(_WER, errors, used),
             wer_capped=estimates(_CAPPED, capped, used),

@@ -12,6 +12,7 @@ from askd_bench.metrics.comparison import Comparison
 from askd_bench.metrics.comparison import compare as compare_rows
 from askd_bench.report.comparison_tables import Student, comparison_tables
 from askd_bench.report.views import INHERITANCE
+from askd_bench.report.winner import closing_lines
 from askd_bench.results import Result
 from askd_bench.rows import Key
 from askd_bench.signature import differences
@@ -86,8 +87,20 @@ def decoded_differently(student: StrPath, teacher: StrPath, *, control: StrPath 
     return [f"{role}: {one}" for role, other in zip(("teacher", "control"), others, strict=False) for one in differences(own, other)]
 
 
-def comparison_view(comparison: Comparison, differing: Sequence[str] = (), lonely: Sequence[str] = ()) -> Group:
-    """Return the tables of a comparison: errors, inheritance, blind spots; what differs in how the models decode, what is left out."""
+def comparison_view(
+    comparison: Comparison, differing: Sequence[str] = (), lonely: Sequence[str] = (), *, power: float | None = None
+) -> Group:
+    """Return the tables of a comparison: errors, inheritance, blind spots; notes; and last, who makes fewer capped errors.
+
+    Args:
+        comparison: of results.
+        differing: in how the models decode.
+        lonely: what is left out.
+        power: a difference in points of capped WER: the last line tells how many recordings show it.
+
+    Raises:
+        UserError: a difference out of range.
+    """
     legend = (f"{METRICS[name].label}: {METRICS[name].meaning}" for name in (*_EXPLAINED, *INHERITANCE[:-2]))
     note = (
         f"Differences, their intervals and p: labels swapped in {comparison.clusters} {comparison.resampled}s, all renderings of one "
@@ -99,4 +112,5 @@ def comparison_view(comparison: Comparison, differing: Sequence[str] = (), lonel
     if differing:
         note += f" Decoded differently, student -> other: {'; '.join(differing)}."
     tables = comparison_tables([Student("student", comparison)], [row.condition for row in comparison.conditions])
-    return Group(*map(terminal_table, tables), Text(printable(note), style="dim"))
+    last = "\n".join(closing_lines(comparison, power=power))
+    return Group(*map(terminal_table, tables), Text(printable(note), style="dim"), Text(printable(last), style="bold"))
