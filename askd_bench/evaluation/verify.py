@@ -1,8 +1,8 @@
 """`verify`: do result directories hold what they claim? Rows, signature, plan, summary, and a sample of the audio rendered again."""
 
-import hashlib
 import math
 import os
+import secrets
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -16,15 +16,19 @@ from threadpoolctl import threadpool_limits
 
 from askd_bench.arguments import Several, StrPath, path_of, paths_of, whole_number_of
 from askd_bench.errors import UserError
+from askd_bench.evaluation.checks.confidence import confidence_problems
+from askd_bench.evaluation.checks.known import Known
+from askd_bench.evaluation.checks.rows import is_own, row_problem, run_problems
+from askd_bench.evaluation.checks.signature import card_problems, place_problems, same_model_problems
 from askd_bench.evaluation.inputs import Inputs, resolve_inputs
 from askd_bench.evaluation.plan import Plan
 from askd_bench.evaluation.rendered_audio import hashes_now
-from askd_bench.files import to_json
+from askd_bench.models.names import DEFAULT_MODEL
 from askd_bench.options import Reported, SpeechOptions
 from askd_bench.paths import REFERENCE_RESULTS_DIR
 from askd_bench.results import Result, result_folders
 from askd_bench.rows import Key, row_from_json, row_to_json
-from askd_bench.signature import SIGNATURE_FILE, Signature
+from askd_bench.signature import Signature
 from askd_bench.suites import load_suite
 from askd_bench.types import Row, Utterance
 
@@ -34,17 +38,21 @@ _SHOWN = 3
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What was found in one directory: how many rows, how many clips were rendered again, and what is wrong (nothing: it holds)."""
+    """What was found in one directory: how many rows, how many clips were rendered again, what is wrong (nothing: it holds), and what is
+    worth a note.
+    """
 
     path: Path
     rows: int
     rendered: int
     problems: tuple[str, ...]
+    notes: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         if self.problems:
             return f"WRONG {self.path}: {'; '.join(self.problems)}"
-        return f"ok {self.path}: {self.rows} rows as planned, summary follows from them, clips rendered to the same bits: {self.rendered}"
+        held = f"ok {self.path}: {self.rows} rows as planned, summary follows from them, clips rendered to the same bits: {self.rendered}"
+        return "; ".join([held, *self.notes])
 
 
 def verify(
@@ -54,7 +62,7 @@ def verify(
 
     Args:
         result_dirs: None for all packaged results.
-        sample: how many clips of each to render again, chosen by the hash of model, condition and utterance; 0 for none.
+        sample: how many clips of each to render again, drawn at random each time, so that nobody can prepare them; 0 for none.
         noise_dir: the recordings, for results made with `noise_dir`.
         workers: processes that verify; None for one a core, 0 for none besides this one.
 
@@ -133,6 +141,7 @@ class _Speech:
 
     noise_dir: Path | None
     opened: dict[tuple[object, ...], _Asked] = field(default_factory=dict)
+    known: Known = field(default_factory=lambda: Known(REFERENCE_RESULTS_DIR))
 
     def asked(self, signature: Signature, limit: int | None) -> _Asked:
         corpus = signature.corpus
@@ -152,24 +161,32 @@ class _Speech:
 def _verify(result: Result, *, sample: int, speech: _Speech) -> Verdict:
     problems: list[str] = []
     rows: list[Row] = []
+    apart: list[Key] = []
     rendered = 0
     try:
         signature = Result.open(result.path).signature()
-        rows, wrong = _read(result)
-        problems += wrong
-        problems += _place(result, signature)
+        rows, malformed = _read(result)
+        problems += malformed
+        problems += place_problems(result.path, signature)
         asked, wrong = _asked(signature, rows, speech)
         problems += wrong
         problems += _plan(asked.planned, rows)
-        problems += _summary(result, rows)
+        if not malformed:
+            problems += _invented(result, signature, rows, asked, speech.known)
+            wrong, apart = speech.known.audio_problems(signature, rows)
+            problems += _shortened(wrong, "rows")
+        if not problems:  # figures of rows that do not hold say nothing
+            problems += _summary(result, rows)
         if sample and not problems:
-            rendered, wrong = _audio(result, signature, rows, sample, speech.noise_dir)
+            alike = [row for row in rows if (row.condition, row.utterance) not in apart]
+            rendered, wrong = _audio(signature, alike, sample, speech.noise_dir)
             problems += wrong
     except UserError as error:
         problems.append(str(error))
     except (KeyError, TypeError, AttributeError) as error:  # of files that anyone may have written
         problems.append(f"malformed: {error!r}")
-    return Verdict(result.path, len(rows), rendered, tuple(problems))
+    notes = [f"{condition}, {utterance}: other bits than those of {DEFAULT_MODEL}'s packaged row" for condition, utterance in apart]
+    return Verdict(result.path, len(rows), rendered, tuple(problems), tuple(_shortened(notes, "clips")))
 
 
 def _read(result: Result) -> tuple[list[Row], list[str]]:
@@ -180,41 +197,9 @@ def _read(result: Result) -> tuple[list[Row], list[str]]:
         rows.append(row)
         if (row_to_json(row) + "\n").encode() != line:
             wrong.append(f"row {number}: not as a run writes it (order of keys, digits, or a field of another type)")
-        elif problem := _row_problem(row):
+        elif problem := row_problem(row):
             wrong.append(f"row {number} ({row.condition}, {row.utterance}): {problem}")
     return rows, _shortened(wrong, "rows")
-
-
-def _row_problem(row: Row) -> str | None:
-    if (row.hypothesis is None) != (row.error is not None):
-        return "there must be either a hypothesis or an error"
-    if not math.isfinite(row.duration_s) or row.duration_s < 0 or (row.decode_s is not None and row.decode_s < 0):
-        return "a duration is no length of time"
-    if row.words and [part for word in row.words for part in word.text.split()] != (row.hypothesis or "").split():
-        return "the words are not the hypothesis"
-    if row.word_tokens and len(row.word_tokens) != len(row.words):
-        return "word_tokens has another length than words"
-    if row.word_tokens and len(row.token_logprobs) != sum(row.word_tokens):
-        return "token values are not as many as word_tokens says"
-    if any(len(values) != len(row.token_logprobs) for values in (row.token_entropies, *row.tempered_logprobs.values()) if values):
-        return "token values are not as many as there are tokens"  # some runtimes give log-probabilities alone
-    if any(x > 0 for values in (row.token_logprobs, *row.tempered_logprobs.values()) for x in values):
-        return "a log-probability is above 0"
-    shares = [*row.token_entropies, *(word.confidence for word in row.words if word.confidence is not None)]
-    if any(not 0 <= x <= 1 for x in shares):
-        return "a confidence or entropy is outside [0, 1]"
-    if row.hypothesis is not None and (row.audio_sha256 is None or len(row.audio_sha256) != 64):
-        return "audio_sha256 is no hash"
-    return None
-
-
-def _place(result: Result, signature: Signature) -> list[str]:
-    """Say whether the directory is where its signature belongs, and whether the signature is as a run writes it."""
-    belongs = signature.place
-    wrong = [] if result.path.resolve().parts[-3:] == belongs.parts else [f"signature: belongs into {belongs}"]
-    if (result.path / SIGNATURE_FILE).read_bytes() != to_json(signature.as_dict()):
-        wrong.append("signature: not as a run writes it (order of keys, a key twice, or a number of another form)")
-    return wrong
 
 
 def _asked(signature: Signature, rows: Sequence[Row], speech: _Speech) -> tuple[_Asked, list[str]]:
@@ -250,16 +235,28 @@ def _plan(planned: Mapping[Key, Utterance], rows: Sequence[Row]) -> list[str]:
     return _shortened(sorted(wrong), "rows")
 
 
+def _invented(result: Result, signature: Signature, rows: Sequence[Row], asked: _Asked, known: Known) -> list[str]:
+    """Say what no run leaves behind: see `checks`."""
+    models = known.of_model(result.path, signature)
+    confidence = confidence_problems(signature, rows) if is_own(signature) else ()
+    return [
+        *_shortened([f"signature: {one}" for one in card_problems(signature, len(asked.planned))], "entries of the signature"),
+        *_shortened([f"signature: {one}" for one in same_model_problems(signature, models)], "entries of the signature"),
+        *_shortened(list(run_problems(signature, rows)), "rows"),
+        *_shortened(list(confidence), "rows"),
+        *_shortened(list(known.copy_problems(result, signature, rows)), "models"),
+    ]
+
+
 def _summary(result: Result, rows: Sequence[Row]) -> list[str]:
     different = result.differences_from_summary(rows)
     return _shortened([f"summary: {one} from the rows" for one in different], "entries of the summary")
 
 
-def _audio(result: Result, signature: Signature, rows: Sequence[Row], sample: int, noise_dir: Path | None) -> tuple[int, list[str]]:
-    """Render a seeded sample again; return how many clips, and those that came out otherwise."""
+def _audio(signature: Signature, rows: Sequence[Row], sample: int, noise_dir: Path | None) -> tuple[int, list[str]]:
+    """Render a sample again that nobody can foresee; return how many clips, and those that came out otherwise."""
     heard = {(row.condition, row.utterance): row.audio_sha256 for row in rows if row.audio_sha256}
-    seed = signature.model.id
-    chosen = sorted(heard, key=lambda key: hashlib.sha256("\0".join((seed, *key)).encode()).digest())[:sample]
+    chosen = secrets.SystemRandom().sample(sorted(heard), min(sample, len(heard)))
     again = hashes_now(signature.suite.name, signature.corpus.source, chosen, noise_dir, 0)
     wrong = [
         f"audio of {condition}, {utterance}: {heard[condition, utterance]} -> {sha256}"
