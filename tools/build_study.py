@@ -21,8 +21,10 @@ from study.tables import markdown, verdict_table  # noqa: E402
 RESULTS = ROOT / "reference_results"
 PAGE = ROOT / "docs" / "STUDY.md"
 FIGURES = ROOT / "docs" / "figures"
-ENCODERS = ["whisper-base-fast", "whisper-base-e5d3"]
-SHORT = ["whisper-base-short-context-s0", "whisper-base-short-kd-s0"]
+SHORT = {
+    "short": (["whisper-base-short-context-s0", "whisper-base-short-kd-s0", "whisper-base-short-kd2-s0"], "whisper-base-short-s0"),
+    "short-tiny": (["whisper-tiny.en-short-context-s0", "whisper-tiny.en-short-kd-s0"], "whisper-tiny.en-short-s0"),
+}
 README = ROOT / "README.md"
 
 
@@ -52,15 +54,18 @@ def curve_table(models: list[str]) -> str:
     return markdown(["training", "after steps", "dev WER %", "dev cross-entropy, nats"], rows)
 
 
-def alignment_table(encoders: list[str]) -> str:
-    """Return how much of the teacher's states each encoder did not explain, as its alignment went on."""
+def average_table(model: str) -> str:
+    """Return the shares of the starting weights that were tried, and what each came to on dev."""
+    record = json.loads((RESULTS / "training" / model / "average.json").read_text())
     rows = [
-        [encoder, str(entry["step"]), *(f"{100 * entry[f'eval_unexplained_{way}']:.1f}" for way in ("clean", "perturbed"))]
-        for encoder in encoders
-        for entry in json.loads((RESULTS / "training" / encoder / "log.json").read_text())["history"]
-        if "eval_unexplained_clean" in entry
+        [
+            f"{one['share']:g}" + (" (kept)" if one["share"] == record["kept"] else ""),
+            f"{100 * one['dev']['wer']:.1f}",
+            f"{one['dev']['cross_entropy']:.3f}",
+        ]
+        for one in record["tried"]
     ]
-    return markdown(["encoder aligned", "steps", "unexplained on clean dev speech, % of variance", "on perturbed"], rows)
+    return markdown(["share of the first step's weights", "perturbed dev WER %", "dev cross-entropy, nats"], rows)
 
 
 def speed_table(plan: StudyPlan) -> str:
@@ -89,16 +94,44 @@ def speed_table(plan: StudyPlan) -> str:
     return f"{base.card.device}, {base.card.threads} threads; {base.clips} clips, {base.audio_s:.0f} s of speech:\n\n{table}"
 
 
+def turns_table(folder: Path, models: list[str]) -> str:
+    """Return what one `askd-bench bench --output FOLDER` measured of models in turns, each beside those before it."""
+    found = [Bench.model_validate_json((folder / f"{model}.json").read_bytes()) for model in models]
+    alike = {(bench.clips, bench.audio_s, bench.card.device, bench.card.threads) for bench in found}
+    if len(alike) != 1:
+        sys.exit(f"speed: {', '.join(models)} were not measured in one run (askd-bench bench --model ... --model ... --output FOLDER)")
+    rows = [
+        [
+            model,
+            bench.card.dtype,
+            str(speed.batch_size),
+            f"{speed.p50_s:.3f}",
+            f"{speed.p95_s:.3f}",
+            f"{speed.rtfx:.1f}",
+            *(f"{speed.rtfx / other.speeds[at].rtfx:.2f}" if other is not bench else "1" for other in found[:-1]),
+        ]
+        for at in range(len(found[0].speeds))
+        for model, bench in zip(models, found, strict=True)
+        for speed in [bench.speeds[at]]
+    ]
+    times = [f"times {model}" for model in models[:-1]]
+    table = markdown(["model", "type", "batch", "p50 of a batch, s", "p95, s", "RTFx", *times], rows)
+    [(clips, audio_s, device, threads)] = alike
+    cores = f"{threads} thread{'s' if threads > 1 else ''}"
+    return f"{device}, {cores}; {clips} clips, {audio_s:.0f} s of speech; in turns, batch by batch:\n\n{table}"
+
+
 def exports_text() -> str:
     """Return what is found of the exports."""
     return f"{speed_table(load_study_plan(RESULTS / 'study-exports.toml'))}\n\n{beside_text('exports')}"
 
 
-def fast_text() -> str:
-    """Return what is found of the fast students."""
-    plan = load_study_plan(RESULTS / "study-fast.toml")
-    students = [model for models in plan.arms.values() for model in models]
-    return f"{speed_table(plan)}\n\n{beside_text('fast')}\n\n{alignment_table(ENCODERS)}\n\n{training_table(students)}"
+def short_text(name: str, trainings: list[str], averaged: str) -> str:
+    """Return what is found of a student that encodes only the speech."""
+    teacher = load_study_plan(RESULTS / f"study-{name}.toml").teacher
+    models = [teacher, f"{teacher}-int8", f"{averaged}-int8"]
+    speeds = "\n\n".join(turns_table(RESULTS / SPEED_FOLDER / f"{name}{how}", models) for how in ("", "-1-thread"))
+    return f"{speeds}\n\n{beside_text(name)}\n\n{curve_table(trainings)}\n\n{average_table(averaged)}"
 
 
 def beside_text(name: str) -> str:
@@ -125,8 +158,8 @@ def main() -> None:
     after = f"### Speed\n\n{speed_table(plan)}\n\n### Training\n\n{training_table(students)}"
     text = f"{findings(measurements, drawn)}\n\n{after}"
     summary = f"{verdict(measurements)}\n\n{verdict_table(measurements)}"
-    chapters = {"findings": text, "further suites": beside_text("further"), "exports": exports_text(), "fast students": fast_text()}
-    chapters["short context"] = curve_table(SHORT)
+    chapters = {"findings": text, "further suites": beside_text("further"), "exports": exports_text()}
+    chapters |= {f"{name} context": short_text(name, *trained) for name, trained in SHORT.items()}
     page = PAGE.read_text("utf-8")
     for chapter, found in chapters.items():
         page = between(page, chapter, found)

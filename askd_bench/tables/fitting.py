@@ -8,7 +8,7 @@ from rich.cells import cell_len
 from askd_bench.tables.model import BY_ITSELF, Cell, Table
 from askd_bench.tables.printable import printable
 
-_LONGEST_WORD = 24
+_LONGEST_WORD = 33
 _GAP = 2
 """Between two columns, and at both edges together."""
 
