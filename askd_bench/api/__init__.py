@@ -16,14 +16,13 @@ if TYPE_CHECKING:
     from askd_bench.api.stored import compare, score
     from askd_bench.api.texts import evaluate
     from askd_bench.evaluation.merge import merge
-    from askd_bench.evaluation.speed import bench, bench_in_turns
+    from askd_bench.evaluation.speed import bench
     from askd_bench.evaluation.verify import verify
     from askd_bench.report.export import export
     from askd_bench.report.page.build import report
 
 _HOME = {
     "bench": "evaluation.speed",
-    "bench_in_turns": "evaluation.speed",
     "compare": "api.stored",
     "evaluate": "api.texts",
     "export": "report.export",
@@ -42,7 +41,6 @@ _HOME = {
 
 __all__ = [
     "bench",
-    "bench_in_turns",
     "compare",
     "evaluate",
     "export",

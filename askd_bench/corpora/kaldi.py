@@ -4,7 +4,6 @@ import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from askd_bench.audio import audio_duration_s
 from askd_bench.corpora.records import numbered_lines, recording_path, utterance_of
 from askd_bench.errors import UserError
 from askd_bench.types import Utterance
@@ -99,6 +98,8 @@ def _part(recordings: Table, where: str, rest: str) -> dict[str, str | float]:
 
 
 def _rest_s(path: Path, start_s: float, where: str) -> float:
+    from askd_bench.audio import audio_duration_s  # reads with av, which `list` must not wait for
+
     whole_s = audio_duration_s(path)
     if whole_s is None or whole_s <= start_s:
         raise UserError(f"{where}: its recording has no end after {start_s:g} s by its header: {path} (allowed: an END in seconds)")
