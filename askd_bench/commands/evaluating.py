@@ -118,7 +118,9 @@ def verify(
 
 @with_options(ModelOptions)
 def bench(
-    model: Annotated[list[str], option("As for run; may be repeated: models then take turns, batch by batch.")] = [DEFAULT_MODEL],  # noqa: B006
+    model: Annotated[
+        list[str], option("As for run; may be repeated: models then take turns, batch by batch (with --seconds one after another).")
+    ] = [DEFAULT_MODEL],  # noqa: B006
     corpus: Annotated[str, option("Where the clips come from, as for run.")] = "prompts",
     clips: Annotated[int, option("How many, a seeded sample.")] = 32,
     batch_sizes: Annotated[list[int], option("Clips decoded together; may be repeated.")] = [1, 4, 16],  # noqa: B006
@@ -142,13 +144,12 @@ def bench(
             measured: Sequence[Benchmark | LatencyLine] = [bench_lengths(one, parse_seconds(seconds), **how) for one in model]
         else:
             measured = bench_in_turns(model, batch_sizes=batch_sizes, **how)
-        if output is not None:
-            write_benches(measured, output)
     if as_json:
         out.print(bench_json(measured), highlight=False, soft_wrap=True)
-        return
-    for one in measured:
+    for one in () if as_json else measured:
         out.print(latency_table(one) if isinstance(one, LatencyLine) else bench_table(one))
+    if output is not None:  # last: what took minutes to measure is on the screen where the folder cannot be written
+        write_benches(measured, output)
 
 
 def _print_results(paths: Sequence[Path], suite: str | None = None, *, fail_on_error: bool = False) -> None:
